@@ -109,6 +109,7 @@ type Server struct {
 	stepBook   *stepBook
 	agents     *agentLines
 	diag       *diag
+	tokenKey   *auth.UserKey // of the tokens of users; nil without AuthAltTypes=auth/jwt
 
 	local *serve.Server // commands of this host
 	unix  *grpc.Server  // others of this host
@@ -215,13 +216,16 @@ func (s *Server) handOver() {
 // and the barn.
 func (s *Server) open(ctx context.Context) error {
 	dir := s.opt.Config.StateDir
+	var err error
+	if s.tokenKey, err = s.opt.Config.ReadTokenKey(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make StateSaveLocation: %w", err)
 	}
 	if err := unfinishedRestore(dir); err != nil {
 		return err
 	}
-	var err error
 	if s.lock, err = lockDir(dir); err != nil {
 		return err
 	}
@@ -314,8 +318,8 @@ func (s *Server) listen() ([]served, error) {
 	if err != nil {
 		return nil, err
 	}
-	unary := []grpc.UnaryServerInterceptor{s.diag.unary, s.routeUnary}
-	stream := []grpc.StreamServerInterceptor{s.diag.stream, s.routeStream}
+	unary := []grpc.UnaryServerInterceptor{s.tokenUnary, s.diag.unary, s.routeUnary}
+	stream := []grpc.StreamServerInterceptor{s.tokenStream, s.diag.stream, s.routeStream}
 	limits := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),

@@ -26,7 +26,7 @@ var messages = map[string]message{
 	"ListLicenses": {"RINK_LIST_LICENSES", 20001}, "ListRuns": {"RINK_LIST_RUNS", 20002}, "History": {"RINK_HISTORY", 20003},
 	"Usage": {"RINK_USAGE", 20004}, "StepStats": {"RINK_STEP_STATS", 20005}, "ImportHistory": {"RINK_IMPORT_HISTORY", 20006}, "AmendHistory": {"RINK_AMEND_HISTORY", 20046},
 	"StepIO": {"RINK_STEP_IO", 20007}, "ListAccounts": {"RINK_LIST_ACCOUNTS", 20008}, "ChangeAccounts": {"ACCOUNTING_UPDATE_MSG", 10001},
-	"CreateToken": {"RINK_CREATE_TOKEN", 20009}, "Certify": {"RINK_CERTIFY", 20010}, "WaitJob": {"RINK_WAIT_JOB", 20011}, "Join": {"RINK_JOIN", 20012},
+	"CreateToken": {"RINK_CREATE_TOKEN", 20009}, "UserToken": {"REQUEST_AUTH_TOKEN", 5039}, "Certify": {"RINK_CERTIFY", 20010}, "WaitJob": {"RINK_WAIT_JOB", 20011}, "Join": {"RINK_JOIN", 20012},
 	"GetCrontab": {"REQUEST_CRONTAB", 2200}, "SetCrontab": {"REQUEST_UPDATE_CRONTAB", 2202},
 	"SetTrigger": {"REQUEST_TRIGGER_SET", 2018}, "ListTriggers": {"REQUEST_TRIGGER_GET", 2019}, "ClearTriggers": {"REQUEST_TRIGGER_CLEAR", 2020},
 	"Control": {"REQUEST_SET_DEBUG_LEVEL", 1012},

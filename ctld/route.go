@@ -75,7 +75,8 @@ var routes = map[string]route{
 
 // always are calls answered here whatever the state.
 var always = map[string]bool{
-	rinkpb.Controller_Ping_FullMethodName: true, rinkpb.Controller_ListControllers_FullMethodName: true, rinkpb.Controller_Certify_FullMethodName: true,
+	rinkpb.Controller_UserToken_FullMethodName: true,
+	rinkpb.Controller_Ping_FullMethodName:      true, rinkpb.Controller_ListControllers_FullMethodName: true, rinkpb.Controller_Certify_FullMethodName: true,
 }
 
 // routeOf is who answers a call. The leader alone knows when jobs are expected to

@@ -146,7 +146,8 @@ func lineLost(call context.Context, err error) error {
 }
 
 // keyIndex is the metadata by which calls and answers say how far the state has
-// been seen, keyRead how fresh an answer is to be.
+// been seen, keyRead how fresh an answer is to be. A user's token (auth.KeyToken) is
+// passed on beside the kernel's word on who is calling: controllers verify it.
 const (
 	keyIndex = "rink-index"
 	keyRead  = "rink-read"
@@ -167,6 +168,9 @@ func (a *Agent) asSeen(ctx context.Context, uid uint32) context.Context {
 	}
 	if read := md.Get(keyRead); len(read) > 0 {
 		out.Set(keyRead, read...)
+	}
+	if tokens := md.Get(auth.KeyToken); len(tokens) > 0 {
+		out.Set(auth.KeyToken, tokens...)
 	}
 	return metadata.NewOutgoingContext(ctx, out)
 }

@@ -89,6 +89,7 @@ const (
 	ResourceExhausted Code = 8
 	Internal          Code = 13
 	Unavailable       Code = 14
+	Unauthenticated   Code = 16
 )
 
 // Error is how a call ended that did not end well.

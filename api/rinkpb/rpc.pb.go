@@ -9782,6 +9782,119 @@ func (x *CreateTokenReply) GetExpires() int64 {
 	return 0
 }
 
+// user: the caller's own name unless has_user. lifespan: in seconds, 0 what is usual.
+type UserTokenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	HasUser       bool                   `protobuf:"varint,2,opt,name=has_user,json=hasUser,proto3" json:"has_user,omitempty"`
+	Lifespan      uint32                 `protobuf:"varint,3,opt,name=lifespan,proto3" json:"lifespan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserTokenRequest) Reset() {
+	*x = UserTokenRequest{}
+	mi := &file_rpc_proto_msgTypes[131]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserTokenRequest) ProtoMessage() {}
+
+func (x *UserTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[131]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserTokenRequest.ProtoReflect.Descriptor instead.
+func (*UserTokenRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{131}
+}
+
+func (x *UserTokenRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *UserTokenRequest) GetHasUser() bool {
+	if x != nil {
+		return x.HasUser
+	}
+	return false
+}
+
+func (x *UserTokenRequest) GetLifespan() uint32 {
+	if x != nil {
+		return x.Lifespan
+	}
+	return 0
+}
+
+type UserTokenReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserTokenReply) Reset() {
+	*x = UserTokenReply{}
+	mi := &file_rpc_proto_msgTypes[132]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserTokenReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserTokenReply) ProtoMessage() {}
+
+func (x *UserTokenReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[132]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserTokenReply.ProtoReflect.Descriptor instead.
+func (*UserTokenReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{132}
+}
+
+func (x *UserTokenReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *UserTokenReply) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
 type CertifyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Role          string                 `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
@@ -9793,7 +9906,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9805,7 +9918,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9818,7 +9931,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9854,7 +9967,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9866,7 +9979,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9879,7 +9992,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9922,7 +10035,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9934,7 +10047,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9947,7 +10060,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -10007,7 +10120,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10019,7 +10132,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10032,7 +10145,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -10290,7 +10403,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10302,7 +10415,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10315,7 +10428,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -10351,7 +10464,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10363,7 +10476,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10376,7 +10489,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -10418,7 +10531,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10430,7 +10543,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10443,7 +10556,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -10477,7 +10590,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10489,7 +10602,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10502,7 +10615,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -10535,7 +10648,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10547,7 +10660,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10560,7 +10673,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10629,7 +10742,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10641,7 +10754,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10654,7 +10767,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10728,7 +10841,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10740,7 +10853,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10753,7 +10866,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10822,7 +10935,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10834,7 +10947,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10847,7 +10960,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10917,7 +11030,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10929,7 +11042,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10942,7 +11055,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10969,7 +11082,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10981,7 +11094,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10994,7 +11107,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -11021,7 +11134,7 @@ type NodeTrouble struct {
 
 func (x *NodeTrouble) Reset() {
 	*x = NodeTrouble{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11033,7 +11146,7 @@ func (x *NodeTrouble) String() string {
 func (*NodeTrouble) ProtoMessage() {}
 
 func (x *NodeTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11046,7 +11159,7 @@ func (x *NodeTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeTrouble.ProtoReflect.Descriptor instead.
 func (*NodeTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *NodeTrouble) GetReason() string {
@@ -11066,7 +11179,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11078,7 +11191,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11091,7 +11204,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -11120,7 +11233,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11132,7 +11245,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11145,7 +11258,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -11207,7 +11320,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11219,7 +11332,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11232,7 +11345,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *Order) GetId() uint64 {
@@ -11514,7 +11627,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11526,7 +11639,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11539,7 +11652,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11586,7 +11699,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11598,7 +11711,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11611,7 +11724,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11630,7 +11743,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11642,7 +11755,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11655,7 +11768,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11677,7 +11790,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11689,7 +11802,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11702,7 +11815,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11730,7 +11843,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11742,7 +11855,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11755,7 +11868,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11783,7 +11896,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11795,7 +11908,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11808,7 +11921,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11842,7 +11955,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11854,7 +11967,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11867,7 +11980,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11887,7 +12000,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11899,7 +12012,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11912,7 +12025,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11930,7 +12043,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11942,7 +12055,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11955,7 +12068,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 type NotifyJob struct {
@@ -11969,7 +12082,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11981,7 +12094,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11994,7 +12107,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -12027,7 +12140,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12039,7 +12152,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12052,7 +12165,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -12064,7 +12177,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12076,7 +12189,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12089,7 +12202,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -12136,7 +12249,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12148,7 +12261,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12161,7 +12274,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -12430,7 +12543,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12442,7 +12555,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12455,7 +12568,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12600,7 +12713,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12612,7 +12725,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12625,7 +12738,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12941,7 +13054,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12953,7 +13066,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12966,7 +13079,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -13013,7 +13126,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13025,7 +13138,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13038,7 +13151,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -13108,7 +13221,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13120,7 +13233,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13133,7 +13246,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -13213,7 +13326,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13225,7 +13338,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13238,7 +13351,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -13277,7 +13390,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13289,7 +13402,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13302,7 +13415,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 type PrioritiesReply struct {
@@ -13316,7 +13429,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13328,7 +13441,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13341,7 +13454,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -13380,7 +13493,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13392,7 +13505,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13405,7 +13518,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -13482,7 +13595,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13494,7 +13607,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13507,7 +13620,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13633,7 +13746,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13645,7 +13758,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13658,7 +13771,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13692,7 +13805,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13704,7 +13817,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13717,7 +13830,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13745,7 +13858,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13757,7 +13870,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13770,7 +13883,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13818,7 +13931,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13830,7 +13943,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13843,7 +13956,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13967,7 +14080,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13979,7 +14092,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13992,7 +14105,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -14059,7 +14172,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14071,7 +14184,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14084,7 +14197,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -14148,7 +14261,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14160,7 +14273,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14173,7 +14286,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -14210,7 +14323,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[181]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14222,7 +14335,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[181]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14235,7 +14348,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{181}
 }
 
 func (x *KnownUser) GetName() string {
@@ -14289,7 +14402,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[182]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14301,7 +14414,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[182]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14314,7 +14427,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{180}
+	return file_rpc_proto_rawDescGZIP(), []int{182}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -14389,7 +14502,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[183]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14401,7 +14514,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[183]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14414,7 +14527,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{181}
+	return file_rpc_proto_rawDescGZIP(), []int{183}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -14484,7 +14597,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[184]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14496,7 +14609,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[184]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14509,7 +14622,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{182}
+	return file_rpc_proto_rawDescGZIP(), []int{184}
 }
 
 func (x *PartStanding) GetName() string {
@@ -14555,7 +14668,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[183]
+	mi := &file_rpc_proto_msgTypes[185]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14567,7 +14680,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[183]
+	mi := &file_rpc_proto_msgTypes[185]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14580,7 +14693,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{183}
+	return file_rpc_proto_rawDescGZIP(), []int{185}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14734,7 +14847,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[184]
+	mi := &file_rpc_proto_msgTypes[186]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14746,7 +14859,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[184]
+	mi := &file_rpc_proto_msgTypes[186]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14759,7 +14872,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{184}
+	return file_rpc_proto_rawDescGZIP(), []int{186}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14788,7 +14901,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[185]
+	mi := &file_rpc_proto_msgTypes[187]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14800,7 +14913,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[185]
+	mi := &file_rpc_proto_msgTypes[187]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14813,7 +14926,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{185}
+	return file_rpc_proto_rawDescGZIP(), []int{187}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14846,7 +14959,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[186]
+	mi := &file_rpc_proto_msgTypes[188]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14858,7 +14971,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[186]
+	mi := &file_rpc_proto_msgTypes[188]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14871,7 +14984,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{186}
+	return file_rpc_proto_rawDescGZIP(), []int{188}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -15719,7 +15832,14 @@ const file_rpc_proto_rawDesc = "" +
 	"\x10CreateTokenReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x18\n" +
-	"\aexpires\x18\x03 \x01(\x03R\aexpires\"J\n" +
+	"\aexpires\x18\x03 \x01(\x03R\aexpires\"]\n" +
+	"\x10UserTokenRequest\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x19\n" +
+	"\bhas_user\x18\x02 \x01(\bR\ahasUser\x12\x1a\n" +
+	"\blifespan\x18\x03 \x01(\rR\blifespan\"Q\n" +
+	"\x0eUserTokenReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"J\n" +
 	"\x0eCertifyRequest\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -16173,7 +16293,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xfb\x1a\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xc0\x1b\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -16211,7 +16331,8 @@ const file_rpc_proto_rawDesc = "" +
 	"SignalStep\x12\x1c.runink.v1.SignalStepRequest\x1a\x0f.runink.v1.Done\x12H\n" +
 	"\fListAccounts\x12\x1e.runink.v1.ListAccountsRequest\x1a\x18.runink.v1.AccountsReply\x12R\n" +
 	"\x0eChangeAccounts\x12 .runink.v1.ChangeAccountsRequest\x1a\x1e.runink.v1.ChangeAccountsReply\x12I\n" +
-	"\vCreateToken\x12\x1d.runink.v1.CreateTokenRequest\x1a\x1b.runink.v1.CreateTokenReply\x12=\n" +
+	"\vCreateToken\x12\x1d.runink.v1.CreateTokenRequest\x1a\x1b.runink.v1.CreateTokenReply\x12C\n" +
+	"\tUserToken\x12\x1b.runink.v1.UserTokenRequest\x1a\x19.runink.v1.UserTokenReply\x12=\n" +
 	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply\x12F\n" +
 	"\n" +
 	"Priorities\x12\x1c.runink.v1.PrioritiesRequest\x1a\x1a.runink.v1.PrioritiesReply\x12:\n" +
@@ -16262,7 +16383,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 187)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 189)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -16397,87 +16518,89 @@ var file_rpc_proto_goTypes = []any{
 	(*MetricsReply)(nil),             // 130: runink.v1.MetricsReply
 	(*CreateTokenRequest)(nil),       // 131: runink.v1.CreateTokenRequest
 	(*CreateTokenReply)(nil),         // 132: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 133: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 134: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 135: runink.v1.JoinRequest
-	(*Report)(nil),                   // 136: runink.v1.Report
-	(*Hello)(nil),                    // 137: runink.v1.Hello
-	(*HeldJob)(nil),                  // 138: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 139: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 140: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 141: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 142: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 143: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 144: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 145: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 146: runink.v1.NodeHealth
-	(*NodeTrouble)(nil),              // 147: runink.v1.NodeTrouble
-	(*OrderResult)(nil),              // 148: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 149: runink.v1.StepUsage
-	(*Order)(nil),                    // 150: runink.v1.Order
-	(*Welcome)(nil),                  // 151: runink.v1.Welcome
-	(*Ack)(nil),                      // 152: runink.v1.Ack
-	(*NewConfig)(nil),                // 153: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 154: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 155: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 156: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 157: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 158: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 159: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 160: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 161: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 162: runink.v1.Reboot
-	(*JobHere)(nil),                  // 163: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 164: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 165: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 166: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 167: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 168: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 169: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 170: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 171: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 172: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 173: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 174: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 175: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 176: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 177: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 178: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 179: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 180: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 181: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 182: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 183: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 184: runink.v1.PartStanding
-	(*Standing)(nil),                 // 185: runink.v1.Standing
-	(*Bounded)(nil),                  // 186: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 187: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 188: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 189: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 190: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 191: runink.v1.IndexSet
-	(*Job)(nil),                      // 192: runink.v1.Job
-	(*Obstacle)(nil),                 // 193: runink.v1.Obstacle
-	(*Node)(nil),                     // 194: runink.v1.Node
-	(*Partition)(nil),                // 195: runink.v1.Partition
-	(*ConfigFile)(nil),               // 196: runink.v1.ConfigFile
-	(*Story)(nil),                    // 197: runink.v1.Story
-	(*RunRecord)(nil),                // 198: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 199: runink.v1.Trigger
-	(*Reservation)(nil),              // 200: runink.v1.Reservation
-	(*AccountTables)(nil),            // 201: runink.v1.AccountTables
-	(*Transaction)(nil),              // 202: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 203: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 204: runink.v1.ExitCode
-	(*Step)(nil),                     // 205: runink.v1.Step
-	(*Usage)(nil),                    // 206: runink.v1.Usage
-	(*JobAmend)(nil),                 // 207: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 208: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 209: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 210: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 211: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 212: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 213: runink.v1.GresAlloc
+	(*UserTokenRequest)(nil),         // 133: runink.v1.UserTokenRequest
+	(*UserTokenReply)(nil),           // 134: runink.v1.UserTokenReply
+	(*CertifyRequest)(nil),           // 135: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 136: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 137: runink.v1.JoinRequest
+	(*Report)(nil),                   // 138: runink.v1.Report
+	(*Hello)(nil),                    // 139: runink.v1.Hello
+	(*HeldJob)(nil),                  // 140: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 141: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 142: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 143: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 144: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 145: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 146: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 147: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 148: runink.v1.NodeHealth
+	(*NodeTrouble)(nil),              // 149: runink.v1.NodeTrouble
+	(*OrderResult)(nil),              // 150: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 151: runink.v1.StepUsage
+	(*Order)(nil),                    // 152: runink.v1.Order
+	(*Welcome)(nil),                  // 153: runink.v1.Welcome
+	(*Ack)(nil),                      // 154: runink.v1.Ack
+	(*NewConfig)(nil),                // 155: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 156: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 157: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 158: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 159: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 160: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 161: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 162: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 163: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 164: runink.v1.Reboot
+	(*JobHere)(nil),                  // 165: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 166: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 167: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 168: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 169: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 170: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 171: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 172: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 173: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 174: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 175: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 176: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 177: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 178: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 179: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 180: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 181: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 182: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 183: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 184: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 185: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 186: runink.v1.PartStanding
+	(*Standing)(nil),                 // 187: runink.v1.Standing
+	(*Bounded)(nil),                  // 188: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 189: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 190: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 191: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 192: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 193: runink.v1.IndexSet
+	(*Job)(nil),                      // 194: runink.v1.Job
+	(*Obstacle)(nil),                 // 195: runink.v1.Obstacle
+	(*Node)(nil),                     // 196: runink.v1.Node
+	(*Partition)(nil),                // 197: runink.v1.Partition
+	(*ConfigFile)(nil),               // 198: runink.v1.ConfigFile
+	(*Story)(nil),                    // 199: runink.v1.Story
+	(*RunRecord)(nil),                // 200: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 201: runink.v1.Trigger
+	(*Reservation)(nil),              // 202: runink.v1.Reservation
+	(*AccountTables)(nil),            // 203: runink.v1.AccountTables
+	(*Transaction)(nil),              // 204: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 205: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 206: runink.v1.ExitCode
+	(*Step)(nil),                     // 207: runink.v1.Step
+	(*Usage)(nil),                    // 208: runink.v1.Usage
+	(*JobAmend)(nil),                 // 209: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 210: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 211: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 212: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 213: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 214: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 215: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -16487,38 +16610,38 @@ var file_rpc_proto_depIdxs = []int32{
 	22,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	189, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	190, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	191, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	192, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	22,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	191, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	193, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	25,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	192, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	194, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	28,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	22,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	193, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	194, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	195, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	196, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	195, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	196, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	197, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	198, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	22,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	38,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	22,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	192, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	197, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	198, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	194, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	199, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	200, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	25,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	22,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	46,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	22,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	191, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	193, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
 	25,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	20,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	22,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	199, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	201, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	22,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	199, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	201, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	25,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	22,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -16526,12 +16649,12 @@ var file_rpc_proto_depIdxs = []int32{
 	58,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	200, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	202, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	58,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	22,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	201, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	202, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	203, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	203, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	204, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	205, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	70,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	58,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	69,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -16543,19 +16666,19 @@ var file_rpc_proto_depIdxs = []int32{
 	76,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
 	75,  // 61: runink.v1.AccountsOutcome.wckeys:type_name -> runink.v1.WCKeyRow
 	73,  // 62: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	204, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	206, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	25,  // 64: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	82,  // 65: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	22,  // 66: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	81,  // 67: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	192, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
-	205, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
-	206, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	194, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
+	207, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
+	208, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	83,  // 71: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	84,  // 72: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	207, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	209, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
 	79,  // 74: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	207, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	209, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
 	22,  // 76: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
 	87,  // 77: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
 	22,  // 78: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -16574,35 +16697,35 @@ var file_rpc_proto_depIdxs = []int32{
 	25,  // 91: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	99,  // 92: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	22,  // 93: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	192, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	205, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	194, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	207, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	100, // 96: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	206, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	208, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	103, // 98: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	206, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	208, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	82,  // 100: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	22,  // 101: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	189, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	190, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	191, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	192, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 104: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	205, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	192, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	207, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	194, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	108, // 107: runink.v1.CreateStepReply.defaults:type_name -> runink.v1.StepDefaults
 	112, // 108: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	114, // 109: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
 	111, // 110: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	208, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	210, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
 	111, // 112: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
 	116, // 113: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	117, // 114: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	118, // 115: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
 	114, // 116: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	208, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	210, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
 	115, // 118: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	204, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	206, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	120, // 120: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	25,  // 121: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	163, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	165, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	22,  // 123: runink.v1.BcastReply.status:type_name -> runink.v1.Status
 	122, // 124: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	22,  // 125: runink.v1.DiagReply.status:type_name -> runink.v1.Status
@@ -16612,210 +16735,213 @@ var file_rpc_proto_depIdxs = []int32{
 	126, // 129: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
 	126, // 130: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
 	22,  // 131: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	22,  // 132: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	137, // 133: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	139, // 134: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	140, // 135: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	141, // 136: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	142, // 137: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	143, // 138: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	144, // 139: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	146, // 140: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	148, // 141: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	149, // 142: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	102, // 143: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	145, // 144: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	209, // 145: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	210, // 146: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	147, // 147: runink.v1.Report.trouble:type_name -> runink.v1.NodeTrouble
-	211, // 148: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	138, // 149: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	204, // 150: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	206, // 151: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	206, // 152: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	204, // 153: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	206, // 154: runink.v1.NodeDone.extern:type_name -> runink.v1.Usage
-	118, // 155: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	206, // 156: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	22,  // 157: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	206, // 158: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	151, // 159: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	164, // 160: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	165, // 161: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	167, // 162: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	168, // 163: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	152, // 164: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	153, // 165: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	169, // 166: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	101, // 167: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	157, // 168: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	161, // 169: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	162, // 170: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	212, // 171: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	158, // 172: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	159, // 173: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	160, // 174: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	196, // 175: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	138, // 176: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	196, // 177: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	156, // 178: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	163, // 179: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	213, // 180: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	190, // 181: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	154, // 182: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	163, // 183: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	163, // 184: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	166, // 185: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	213, // 186: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	154, // 187: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	172, // 188: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	173, // 189: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	174, // 190: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	174, // 191: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	177, // 192: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	181, // 193: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	182, // 194: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	183, // 195: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	180, // 196: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	177, // 197: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	185, // 198: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	185, // 199: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	184, // 200: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	184, // 201: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	185, // 202: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	186, // 203: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	186, // 204: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	186, // 205: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	186, // 206: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	186, // 207: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	186, // 208: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	186, // 209: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	22,  // 210: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 211: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	19,  // 212: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	19,  // 213: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	24,  // 214: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	26,  // 215: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	29,  // 216: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	31,  // 217: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	33,  // 218: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	35,  // 219: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	37,  // 220: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	42,  // 221: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	40,  // 222: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	44,  // 223: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	47,  // 224: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	57,  // 225: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	59,  // 226: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	60,  // 227: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	61,  // 228: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	63,  // 229: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	65,  // 230: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	62,  // 231: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	79,  // 232: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	88,  // 233: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	97,  // 234: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	104, // 235: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	85,  // 236: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	78,  // 237: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	106, // 238: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	110, // 239: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	109, // 240: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	67,  // 241: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	71,  // 242: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	131, // 243: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	133, // 244: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	170, // 245: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	175, // 246: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	123, // 247: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	119, // 248: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	178, // 249: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	48,  // 250: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	49,  // 251: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	51,  // 252: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	52,  // 253: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	53,  // 254: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	55,  // 255: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	187, // 256: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 257: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	129, // 258: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	129, // 259: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	127, // 260: runink.v1.Controller.Adopt:input_type -> runink.v1.AdoptRequest
-	9,   // 261: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 262: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 263: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	15,  // 264: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	14,  // 265: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
-	135, // 266: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	136, // 267: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	17,  // 268: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	110, // 269: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	119, // 270: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 271: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	21,  // 272: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	23,  // 273: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	192, // 274: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	27,  // 275: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	30,  // 276: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	32,  // 277: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	34,  // 278: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	36,  // 279: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	39,  // 280: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	43,  // 281: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	41,  // 282: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	45,  // 283: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	45,  // 284: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	45,  // 285: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 286: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 287: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 288: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	64,  // 289: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	66,  // 290: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 291: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	80,  // 292: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	89,  // 293: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	98,  // 294: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	105, // 295: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	86,  // 296: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 297: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	107, // 298: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	113, // 299: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 300: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	68,  // 301: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	72,  // 302: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	132, // 303: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	134, // 304: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	171, // 305: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	176, // 306: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	124, // 307: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	121, // 308: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	179, // 309: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	50,  // 310: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	50,  // 311: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	54,  // 312: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	54,  // 313: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	54,  // 314: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	56,  // 315: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	188, // 316: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 317: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	130, // 318: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	130, // 319: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	128, // 320: runink.v1.Controller.Adopt:output_type -> runink.v1.AdoptReply
-	10,  // 321: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 322: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	16,  // 323: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 324: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	2,   // 325: runink.v1.Members.Halt:output_type -> runink.v1.Done
-	134, // 326: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	150, // 327: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	18,  // 328: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	113, // 329: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	121, // 330: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	271, // [271:331] is the sub-list for method output_type
-	211, // [211:271] is the sub-list for method input_type
-	211, // [211:211] is the sub-list for extension type_name
-	211, // [211:211] is the sub-list for extension extendee
-	0,   // [0:211] is the sub-list for field type_name
+	22,  // 132: runink.v1.UserTokenReply.status:type_name -> runink.v1.Status
+	22,  // 133: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	139, // 134: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	141, // 135: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	142, // 136: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	143, // 137: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	144, // 138: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	145, // 139: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	146, // 140: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	148, // 141: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	150, // 142: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	151, // 143: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	102, // 144: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	147, // 145: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	211, // 146: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	212, // 147: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	149, // 148: runink.v1.Report.trouble:type_name -> runink.v1.NodeTrouble
+	213, // 149: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	140, // 150: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	206, // 151: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	208, // 152: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	208, // 153: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	206, // 154: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	208, // 155: runink.v1.NodeDone.extern:type_name -> runink.v1.Usage
+	118, // 156: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	208, // 157: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	22,  // 158: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	208, // 159: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	153, // 160: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	166, // 161: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	167, // 162: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	169, // 163: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	170, // 164: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	154, // 165: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	155, // 166: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	171, // 167: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	101, // 168: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	159, // 169: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	163, // 170: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	164, // 171: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	214, // 172: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	160, // 173: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	161, // 174: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	162, // 175: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	198, // 176: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	140, // 177: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	198, // 178: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	158, // 179: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	165, // 180: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	215, // 181: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	192, // 182: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	156, // 183: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	165, // 184: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	165, // 185: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	168, // 186: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	215, // 187: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	156, // 188: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	174, // 189: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	175, // 190: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	176, // 191: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	176, // 192: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	179, // 193: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	183, // 194: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	184, // 195: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	185, // 196: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	182, // 197: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	179, // 198: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	187, // 199: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	187, // 200: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	186, // 201: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	186, // 202: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	187, // 203: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	188, // 204: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	188, // 205: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	188, // 206: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	188, // 207: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	188, // 208: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	188, // 209: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	188, // 210: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	22,  // 211: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 212: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	19,  // 213: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	19,  // 214: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	24,  // 215: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	26,  // 216: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	29,  // 217: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	31,  // 218: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	33,  // 219: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	35,  // 220: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	37,  // 221: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	42,  // 222: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	40,  // 223: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	44,  // 224: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	47,  // 225: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	57,  // 226: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	59,  // 227: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	60,  // 228: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	61,  // 229: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	63,  // 230: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	65,  // 231: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	62,  // 232: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	79,  // 233: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	88,  // 234: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	97,  // 235: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	104, // 236: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	85,  // 237: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	78,  // 238: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	106, // 239: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	110, // 240: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	109, // 241: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	67,  // 242: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	71,  // 243: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	131, // 244: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	133, // 245: runink.v1.Controller.UserToken:input_type -> runink.v1.UserTokenRequest
+	135, // 246: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	172, // 247: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	177, // 248: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	123, // 249: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	119, // 250: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	180, // 251: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	48,  // 252: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	49,  // 253: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	51,  // 254: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	52,  // 255: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	53,  // 256: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	55,  // 257: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	189, // 258: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 259: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	129, // 260: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	129, // 261: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	127, // 262: runink.v1.Controller.Adopt:input_type -> runink.v1.AdoptRequest
+	9,   // 263: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 264: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 265: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	15,  // 266: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 267: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	137, // 268: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	138, // 269: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 270: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	110, // 271: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	119, // 272: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 273: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 274: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 275: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	194, // 276: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 277: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 278: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 279: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 280: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 281: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 282: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 283: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 284: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 285: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 286: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 287: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 288: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 289: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 290: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 291: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 292: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 293: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	80,  // 294: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	89,  // 295: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	98,  // 296: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	105, // 297: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	86,  // 298: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 299: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	107, // 300: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	113, // 301: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 302: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 303: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 304: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	132, // 305: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	134, // 306: runink.v1.Controller.UserToken:output_type -> runink.v1.UserTokenReply
+	136, // 307: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	173, // 308: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	178, // 309: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	124, // 310: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	121, // 311: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	181, // 312: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 313: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 314: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 315: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 316: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 317: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 318: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	190, // 319: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 320: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	130, // 321: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	130, // 322: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	128, // 323: runink.v1.Controller.Adopt:output_type -> runink.v1.AdoptReply
+	10,  // 324: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 325: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 326: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 327: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 328: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	136, // 329: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	152, // 330: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 331: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	113, // 332: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	121, // 333: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	273, // [273:334] is the sub-list for method output_type
+	212, // [212:273] is the sub-list for method input_type
+	212, // [212:212] is the sub-list for extension type_name
+	212, // [212:212] is the sub-list for extension extendee
+	0,   // [0:212] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16827,7 +16953,7 @@ func file_rpc_proto_init() {
 	file_log_proto_init()
 	file_pmix_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[134].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[136].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16844,7 +16970,7 @@ func file_rpc_proto_init() {
 		(*Report_Cut)(nil),
 		(*Report_Trouble)(nil),
 	}
-	file_rpc_proto_msgTypes[148].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[150].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16868,7 +16994,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   187,
+			NumMessages:   189,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -42,6 +42,7 @@ const (
 	Controller_ListAccounts_Call      = "/runink.v1.Controller/ListAccounts"
 	Controller_ChangeAccounts_Call    = "/runink.v1.Controller/ChangeAccounts"
 	Controller_CreateToken_Call       = "/runink.v1.Controller/CreateToken"
+	Controller_UserToken_Call         = "/runink.v1.Controller/UserToken"
 	Controller_Certify_Call           = "/runink.v1.Controller/Certify"
 	Controller_Priorities_Call        = "/runink.v1.Controller/Priorities"
 	Controller_Shares_Call            = "/runink.v1.Controller/Shares"
@@ -97,6 +98,7 @@ type Controller interface {
 	ListAccounts(ctx context.Context, req *ListAccountsRequest) (*AccountsReply, error)
 	ChangeAccounts(ctx context.Context, req *ChangeAccountsRequest) (*ChangeAccountsReply, error)
 	CreateToken(ctx context.Context, req *CreateTokenRequest) (*CreateTokenReply, error)
+	UserToken(ctx context.Context, req *UserTokenRequest) (*UserTokenReply, error)
 	Certify(ctx context.Context, req *CertifyRequest) (*CertifyReply, error)
 	Priorities(ctx context.Context, req *PrioritiesRequest) (*PrioritiesReply, error)
 	Shares(ctx context.Context, req *SharesRequest) (*SharesReply, error)
@@ -381,6 +383,14 @@ func (c callController) ChangeAccounts(ctx context.Context, req *ChangeAccountsR
 func (c callController) CreateToken(ctx context.Context, req *CreateTokenRequest) (*CreateTokenReply, error) {
 	reply := new(CreateTokenReply)
 	if err := c.line.Call(ctx, Controller_CreateToken_Call, req, reply); err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
+func (c callController) UserToken(ctx context.Context, req *UserTokenRequest) (*UserTokenReply, error) {
+	reply := new(UserTokenReply)
+	if err := c.line.Call(ctx, Controller_UserToken_Call, req, reply); err != nil {
 		return nil, err
 	}
 	return reply, nil

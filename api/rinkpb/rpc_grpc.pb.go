@@ -56,6 +56,7 @@ const (
 	Controller_ListAccounts_FullMethodName      = "/runink.v1.Controller/ListAccounts"
 	Controller_ChangeAccounts_FullMethodName    = "/runink.v1.Controller/ChangeAccounts"
 	Controller_CreateToken_FullMethodName       = "/runink.v1.Controller/CreateToken"
+	Controller_UserToken_FullMethodName         = "/runink.v1.Controller/UserToken"
 	Controller_Certify_FullMethodName           = "/runink.v1.Controller/Certify"
 	Controller_Priorities_FullMethodName        = "/runink.v1.Controller/Priorities"
 	Controller_Shares_FullMethodName            = "/runink.v1.Controller/Shares"
@@ -133,6 +134,8 @@ type ControllerClient interface {
 	// ChangeAccounts makes changes of the accounts, all or none.
 	ChangeAccounts(ctx context.Context, in *ChangeAccountsRequest, opts ...grpc.CallOption) (*ChangeAccountsReply, error)
 	CreateToken(ctx context.Context, in *CreateTokenRequest, opts ...grpc.CallOption) (*CreateTokenReply, error)
+	// UserToken makes a token with which its bearer is a user to the cluster (auth/jwt).
+	UserToken(ctx context.Context, in *UserTokenRequest, opts ...grpc.CallOption) (*UserTokenReply, error)
 	// Certify gives a daemon of this host, run by root or the cluster's own user,
 	// its certificate; the Unix socket alone serves it.
 	Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error)
@@ -537,6 +540,16 @@ func (c *controllerClient) CreateToken(ctx context.Context, in *CreateTokenReque
 	return out, nil
 }
 
+func (c *controllerClient) UserToken(ctx context.Context, in *UserTokenRequest, opts ...grpc.CallOption) (*UserTokenReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UserTokenReply)
+	err := c.cc.Invoke(ctx, Controller_UserToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CertifyReply)
@@ -777,6 +790,8 @@ type ControllerServer interface {
 	// ChangeAccounts makes changes of the accounts, all or none.
 	ChangeAccounts(context.Context, *ChangeAccountsRequest) (*ChangeAccountsReply, error)
 	CreateToken(context.Context, *CreateTokenRequest) (*CreateTokenReply, error)
+	// UserToken makes a token with which its bearer is a user to the cluster (auth/jwt).
+	UserToken(context.Context, *UserTokenRequest) (*UserTokenReply, error)
 	// Certify gives a daemon of this host, run by root or the cluster's own user,
 	// its certificate; the Unix socket alone serves it.
 	Certify(context.Context, *CertifyRequest) (*CertifyReply, error)
@@ -919,6 +934,9 @@ func (UnimplementedControllerServer) ChangeAccounts(context.Context, *ChangeAcco
 }
 func (UnimplementedControllerServer) CreateToken(context.Context, *CreateTokenRequest) (*CreateTokenReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateToken not implemented")
+}
+func (UnimplementedControllerServer) UserToken(context.Context, *UserTokenRequest) (*UserTokenReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method UserToken not implemented")
 }
 func (UnimplementedControllerServer) Certify(context.Context, *CertifyRequest) (*CertifyReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Certify not implemented")
@@ -1557,6 +1575,24 @@ func _Controller_CreateToken_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_UserToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UserTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).UserToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_UserToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).UserToken(ctx, req.(*UserTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_Certify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CertifyRequest)
 	if err := dec(in); err != nil {
@@ -1992,6 +2028,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateToken",
 			Handler:    _Controller_CreateToken_Handler,
+		},
+		{
+			MethodName: "UserToken",
+			Handler:    _Controller_UserToken_Handler,
 		},
 		{
 			MethodName: "Certify",

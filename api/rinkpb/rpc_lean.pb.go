@@ -270,6 +270,10 @@ func newFile_rpc_proto(name string) Message {
 		return new(CreateTokenRequest)
 	case "runink.v1.CreateTokenReply":
 		return new(CreateTokenReply)
+	case "runink.v1.UserTokenRequest":
+		return new(UserTokenRequest)
+	case "runink.v1.UserTokenReply":
+		return new(UserTokenReply)
 	case "runink.v1.CertifyRequest":
 		return new(CertifyRequest)
 	case "runink.v1.CertifyReply":
@@ -11416,6 +11420,114 @@ func (m *CreateTokenReply) read(r *reader) {
 			m.Token = r.takeString()
 		case 24:
 			m.Expires = r.takeInt64()
+		default:
+			r.skip()
+		}
+	}
+}
+
+type UserTokenRequest struct {
+	User     string
+	HasUser  bool
+	Lifespan uint32
+}
+
+func (m *UserTokenRequest) Reset() { *m = UserTokenRequest{} }
+
+func (m *UserTokenRequest) GetUser() string {
+	if m != nil {
+		return m.User
+	}
+	return ""
+}
+
+func (m *UserTokenRequest) GetHasUser() bool {
+	if m != nil {
+		return m.HasUser
+	}
+	return false
+}
+
+func (m *UserTokenRequest) GetLifespan() uint32 {
+	if m != nil {
+		return m.Lifespan
+	}
+	return 0
+}
+
+func (m *UserTokenRequest) write(w *writer) {
+	if m == nil {
+		return
+	}
+	if len(m.User) > 0 {
+		w.putString(10, m.User)
+	}
+	if m.HasUser {
+		w.putBool(16, m.HasUser)
+	}
+	if m.Lifespan != 0 {
+		w.putUint32(24, m.Lifespan)
+	}
+}
+
+func (m *UserTokenRequest) read(r *reader) {
+	for r.next() {
+		switch r.field {
+		case 10:
+			m.User = r.takeString()
+		case 16:
+			m.HasUser = r.takeBool()
+		case 24:
+			m.Lifespan = r.takeUint32()
+		default:
+			r.skip()
+		}
+	}
+}
+
+type UserTokenReply struct {
+	Status *Status
+	Token  string
+}
+
+func (m *UserTokenReply) Reset() { *m = UserTokenReply{} }
+
+func (m *UserTokenReply) GetStatus() *Status {
+	if m != nil {
+		return m.Status
+	}
+	return nil
+}
+
+func (m *UserTokenReply) GetToken() string {
+	if m != nil {
+		return m.Token
+	}
+	return ""
+}
+
+func (m *UserTokenReply) write(w *writer) {
+	if m == nil {
+		return
+	}
+	if m.Status != nil {
+		w.putMessage(10, m.Status)
+	}
+	if len(m.Token) > 0 {
+		w.putString(18, m.Token)
+	}
+}
+
+func (m *UserTokenReply) read(r *reader) {
+	for r.next() {
+		switch r.field {
+		case 10:
+			if m.Status == nil {
+				m.Status = new(Status)
+			}
+			r.takeMessage(m.Status)
+		case 18:
+			m.Token = r.takeString()
 		default:
 			r.skip()
 		}

@@ -55,10 +55,10 @@ func prepare(dir string, s settings) (string, error) {
 }
 
 // own are the keys of the cluster's whereabouts, which are this process's to
-// choose.
+// choose, and of the tokens of users, whose key is the real cluster's.
 var own = []string{
 	"SlurmctldHost", "ControlMachine", "ControlAddr", "SlurmctldAddr", "SlurmctldPort", "StateSaveLocation", "SlurmdSpoolDir", "SlurmctldPidFile",
-	"SlurmdPidFile", "SlurmctldLogFile", "SlurmdLogFile", "CommandSocket", "SlurmctldParameters", "SlurmUser", "SlurmdUser",
+	"SlurmdPidFile", "SlurmctldLogFile", "SlurmdLogFile", "CommandSocket", "SlurmctldParameters", "SlurmUser", "SlurmdUser", "AuthAltTypes", "AuthAltParameters",
 }
 
 // place writes the keys in own.

@@ -11,7 +11,7 @@ import (
 
 // check prints, for every key of the configuration, what becomes of it. A
 // refused key makes the check fail.
-func check(env *cli.Env, path string) error {
+func check(env *cli.Env, path, host, name string) error {
 	reports, err := ctld.CheckConfig(path)
 	refused := 0
 	for _, r := range reports {
@@ -29,6 +29,12 @@ func check(env *cli.Env, path string) error {
 	}
 	if refused > 0 {
 		return fmt.Errorf("%d keys are refused", refused)
+	}
+	// Of a controller of this host, also what it reads besides.
+	if conf, err := ctld.ReadConfigOf(path, host, name); err == nil {
+		if _, err := conf.ReadTokenKey(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

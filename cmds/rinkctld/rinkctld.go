@@ -66,7 +66,7 @@ func run(env *cli.Env, c *ucli.Context, barn ctld.BarnForTests) error {
 		return err
 	}
 	if c.Bool("check") {
-		return check(env, path)
+		return check(env, path, host, c.String("name"))
 	}
 	conf, err := ctld.ReadConfigOf(path, host, c.String("name"))
 	if err != nil {
