@@ -411,7 +411,7 @@ func (o *options) settle(env *cli.Env) error {
 	if !o.start.IsZero() && o.start.After(o.end) {
 		return mistake(env, "Start time (%s) requested is after end time (%s).", o.start.Format("2006-01-02T15:04:05"), o.end.Format("2006-01-02T15:04:05"))
 	}
-	me := cli.UID()
+	me := env.UID()
 	if len(o.users) == 0 && !o.allUsers && !o.hasJobs && me != 0 {
 		o.users = []uint32{me}
 	}

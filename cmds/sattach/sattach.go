@@ -128,7 +128,7 @@ type attachment struct {
 func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *sched.Step) int {
 	ctx, stop := context.WithCancel(env.Ctx)
 	defer stop()
-	at := &rinkpb.StepAttach{Job: uint32(job.ID), Step: uint32(step.ID), Uid: cli.UID()}
+	at := &rinkpb.StepAttach{Job: uint32(job.ID), Step: uint32(step.ID), Uid: env.UID()}
 	for _, n := range step.Nodes {
 		at.Nodes = append(at.Nodes, string(n.Node))
 	}

@@ -271,7 +271,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.name = value
 		filter()
 	case "me":
-		o.byUser, o.uid = true, cli.UID()
+		o.byUser, o.uid = true, env.UID()
 		filter()
 	case "user":
 		uid, err := cli.LookupUID(value)

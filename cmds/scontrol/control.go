@@ -117,13 +117,6 @@ func (c *call) notify(args []string) int {
 	return 0
 }
 
-// token is "token": the cluster has no tokens of users, so that Slurm's answer
-// without auth/jwt is given.
-func (c *call) token([]string) int {
-	fmt.Fprintln(c.env.Stderr, "Error fetching token")
-	return 1
-}
-
 // power is "power up|down [asap|force] NODES".
 func (c *call) power(args []string) int {
 	state := map[string]string{"up": "POWER_UP", "down": "POWER_DOWN"}[strings.ToLower(args[0])]

@@ -42,7 +42,7 @@ func optionTable() []slurm.OptionSpec {
 // parse reads the environment and the command line; options may stand anywhere
 // among the words.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{root: cli.UID() == 0}
+	o := &options{root: env.UID() == 0}
 	if _, ok := env.Lookup("SCONTROL_ALL"); ok {
 		o.all = true
 	}

@@ -45,7 +45,7 @@ func Run(env *cli.Env) int {
 	}
 	if o.uid != "" {
 		// Who asks is told to the controller by the kernel; nobody else can be asked for.
-		if uid, err := cli.LookupUID(o.uid); err != nil || uid != cli.UID() {
+		if uid, err := cli.LookupUID(o.uid); err != nil || uid != env.UID() {
 			env.Errorf("cannot act as user %s: run the command as that user", o.uid)
 			return 1
 		}

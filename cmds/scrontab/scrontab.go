@@ -172,21 +172,21 @@ func list(env *cli.Env, client *cli.Client, o *options) int {
 	case err != nil:
 		return refused(env, err)
 	case none:
-		fmt.Fprintf(env.Stderr, "no crontab for %s\n", owner(o))
+		fmt.Fprintf(env.Stderr, "no crontab for %s\n", owner(env, o))
 		return 1
 	}
 	fmt.Fprint(env.Stdout, text)
 	return 0
 }
 
-func owner(o *options) string {
+func owner(env *cli.Env, o *options) string {
 	if o.user != "" {
 		return o.user
 	}
-	if u, err := hostuser.Current(); err == nil {
+	if u, err := env.User(); err == nil {
 		return u.Username
 	}
-	return fmt.Sprint(os.Getuid())
+	return fmt.Sprint(env.UID())
 }
 
 // refused says why the controller would not, and is the exit status.
@@ -257,7 +257,7 @@ func lineFailed(env *cli.Env, text string, line int, err error) {
 // request is the job of an entry: as sbatch would submit it from the user's home,
 // with the environment of a login.
 func request(env *cli.Env, o *options, e *entry) (*rinkpb.JobRequest, error) {
-	home, err := homeOf(o)
+	home, err := homeOf(env, o)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +291,7 @@ func request(env *cli.Env, o *options, e *entry) (*rinkpb.JobRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	vars = submit.Merge(vars, append([]string{"SLURM_SUBMIT_DIR=" + home, "HOME=" + home, "USER=" + owner(o), "LOGNAME=" + owner(o)}, e.vars...))
+	vars = submit.Merge(vars, append([]string{"SLURM_SUBMIT_DIR=" + home, "HOME=" + home, "USER=" + owner(env, o), "LOGNAME=" + owner(env, o)}, e.vars...))
 	c.Job.Cron, c.Job.CronFirstLine, c.Job.CronLine = e.spec.String(), e.first, e.line
 	job := &rinkpb.JobRequest{Options: api.JobOptionsToProto(&c.Job), Script: e.script(), Env: vars, Batch: true}
 	if err := submit.Whereabouts(env, job, c); err != nil {
@@ -300,13 +300,13 @@ func request(env *cli.Env, o *options, e *entry) (*rinkpb.JobRequest, error) {
 	return job, nil
 }
 
-func homeOf(o *options) (string, error) {
-	u, err := hostuser.Current()
+func homeOf(env *cli.Env, o *options) (string, error) {
+	u, err := env.User()
 	if o.user != "" {
 		u, err = hostuser.Lookup(o.user)
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot find the home directory of %s: %w", owner(o), err)
+		return "", fmt.Errorf("cannot find the home directory of %s: %w", owner(env, o), err)
 	}
 	return u.HomeDir, nil
 }

@@ -70,7 +70,7 @@ func mistake(env *cli.Env, format string, args ...any) error {
 
 // parse reads the environment and the command line.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{me: cli.UID()}
+	o := &options{me: env.UID()}
 	for _, v := range []struct{ name, option string }{
 		{"SINFO_ALL", "all"}, {"SINFO_FORMAT", "format"}, {"SINFO_FUTURE", "future"}, {"SINFO_PARTITION", "partition"}, {"SINFO_SORT", "sort"},
 		{"SLURM_CLUSTERS", "clusters"}, {"SLURM_JSON", "json"}, {"SLURM_YAML", "yaml"},

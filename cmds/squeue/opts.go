@@ -81,7 +81,7 @@ func mistake(env *cli.Env, format string, args ...any) error {
 // parse reads the environment and the command line. A mistake that squeue goes
 // on after is said at once; the others are the error.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{states: slurm.LiveJobs(), me: cli.UID()}
+	o := &options{states: slurm.LiveJobs(), me: env.UID()}
 	if err := o.environment(env); err != nil {
 		return nil, err
 	}

@@ -239,7 +239,7 @@ func (c *carrier) session(ctx context.Context, down chan<- *rinkpb.StepDown) err
 	if err != nil {
 		return err
 	}
-	attach := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: cli.UID()}
+	attach := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: c.s.env.UID()}
 	c.mu.Lock()
 	for n := range c.open {
 		attach.Nodes = append(attach.Nodes, n)
@@ -599,7 +599,7 @@ func taskList(ranks []uint32) string {
 
 // readInput feeds the tasks what srun is fed.
 func (c *carrier) readInput(ctx context.Context, task int32) {
-	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: cli.UID(), Input: true}
+	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: c.s.env.UID(), Input: true}
 	for _, n := range c.step.Nodes {
 		at.Nodes = append(at.Nodes, string(n.Node))
 	}

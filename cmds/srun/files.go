@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
-	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/sched"
@@ -73,8 +72,8 @@ func (s *run) early(w *outputs, id slurm.JobID) error {
 }
 
 func (s *run) fileNames(id slurm.JobID, step slurm.StepID) slurm.FileNameValues {
-	v := slurm.FileNameValues{Job: id, Step: step, User: strconv.Itoa(os.Getuid()), JobName: s.o.Job.Name}
-	if u, err := hostuser.Current(); err == nil {
+	v := slurm.FileNameValues{Job: id, Step: step, User: strconv.FormatUint(uint64(s.env.UID()), 10), JobName: s.o.Job.Name}
+	if u, err := s.env.User(); err == nil {
 		v.User = u.Username
 	}
 	if a, err := slurm.ParseJobID(s.env.Getenv("SLURM_ARRAY_JOB_ID")); err == nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/runink/rink/api/call"
 
 	"github.com/runink/rink/api/rinkpb"
-	"github.com/runink/rink/cmds/internal/cli"
 )
 
 // mpiTypes are the ways in which tasks can be told of each other, as --mpi
@@ -135,7 +134,7 @@ func (c *carrier) tellShares(ctx context.Context, nodes []string, all []*rinkpb.
 	if err != nil {
 		return err
 	}
-	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: cli.UID(), Nodes: nodes, Pmi: true}
+	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: c.s.env.UID(), Nodes: nodes, Pmi: true}
 	if err := stream.Send(&rinkpb.StepUp{Attach: at}); err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (c *carrier) carryDisplay(ctx context.Context, node string, id uint64) {
 	if c.s.display == nil {
 		return
 	}
-	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: cli.UID(), Nodes: []string{node}, X11: id}
+	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: c.s.env.UID(), Nodes: []string{node}, X11: id}
 	open := func(ctx context.Context) (rinkpb.Exchange[rinkpb.StepUp, rinkpb.StepDown], error) {
 		return c.s.client.StepIO(ctx)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
@@ -134,7 +133,7 @@ func lower(list []string) []string {
 
 // settle fills in what follows from the options taken together: without a word
 // about users, the rows of the user who asks.
-func (o *options) settle() {
+func (o *options) settle(env *cli.Env) {
 	if o.allUsers {
 		o.users = nil
 		return
@@ -142,9 +141,9 @@ func (o *options) settle() {
 	if len(o.users) > 0 {
 		return
 	}
-	if u, err := hostuser.Current(); err == nil {
+	if u, err := env.User(); err == nil {
 		o.users = []string{u.Username}
 	} else {
-		o.users = []string{fmt.Sprint(cli.UID())}
+		o.users = []string{fmt.Sprint(env.UID())}
 	}
 }

@@ -32,7 +32,7 @@ func Run(env *cli.Env) int {
 		fmt.Fprint(env.Stdout, o.done)
 		return 0
 	}
-	o.settle()
+	o.settle(env)
 	if o.format != "" {
 		if _, err := columnsOf(env, o.format); err != nil {
 			fmt.Fprintln(env.Stderr, err)

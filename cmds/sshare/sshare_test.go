@@ -121,7 +121,7 @@ func TestRequestNamesWhatIsAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.settle()
+	o.settle(env)
 	c := &shares{reply: &rinkpb.SharesReply{}}
 	if list(env, o, c); strings.Join(c.asked.Accounts, " ")+"/"+strings.Join(c.asked.Users, " ") != "chem physics/ann bob" {
 		t.Errorf("asked %v", c.asked)

@@ -18,7 +18,8 @@ import (
 )
 
 // Client is a connection to the cluster through a daemon of this host. Who is
-// asking is told to the daemon by the kernel, not by the command.
+// asking is told to the daemon by the kernel, not by the command; only a token
+// (SLURM_JWT) outdoes that, which a controller verifies.
 type Client struct {
 	rinkpb.Controller
 	Cluster string
@@ -135,7 +136,7 @@ func connect(env *Env, daemons ...string) (*Client, error) {
 		there = append(there, sock)
 	}
 	if first != nil {
-		l := &line{socks: there, free: first, read: env.Getenv("RINK_READ")}
+		l := &line{socks: there, free: first, read: env.Getenv("RINK_READ"), token: env.token()}
 		return &Client{Controller: rinkpb.CallController(l), Cluster: cluster, line: l}, nil
 	}
 	if len(tried) == 0 {
@@ -225,6 +226,8 @@ func CallErr(err error) error {
 		return errors.New("Socket timed out on send/recv operation")
 	case call.PermissionDenied:
 		return errors.New("Access/permission denied")
+	case call.Unauthenticated: // a token that says nothing
+		return slurm.ErrnoProtocolAuthentication
 	}
 	return errors.New(how.Text)
 }

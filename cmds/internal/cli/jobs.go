@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/user"
 	"strconv"
 
@@ -21,9 +20,6 @@ func Is(err error, errno slurm.Errno) bool {
 	var got slurm.Errno
 	return errors.As(err, &got) && got == errno
 }
-
-// UID is the caller's user id.
-func UID() uint32 { return uint32(os.Getuid()) }
 
 // LookupUID reads a user's name or number.
 func LookupUID(name string) (uint32, error) {

@@ -14,11 +14,12 @@ import (
 )
 
 // The notes beside calls and answers: how far the state was, how fresh an answer is
-// to be, and that nothing was done.
+// to be, that nothing was done, and the token of the user a call is made for.
 const (
 	keyIndex    = "rink-index"
 	keyRead     = "rink-read"
 	keyNotTaken = "rink-not-taken"
+	keyToken    = "rink-jwt"
 )
 
 const (
@@ -35,6 +36,7 @@ const (
 type line struct {
 	socks []string
 	read  string // RINK_READ: how fresh answers are to be
+	token *token // SLURM_JWT, nil without
 
 	mu    sync.Mutex // guards what follows
 	at    int        // in socks
@@ -168,6 +170,9 @@ func (l *line) notes() call.Notes {
 	}
 	if l.read != "" {
 		notes = append(notes, &rinkpb.CallNote{Key: keyRead, Value: l.read})
+	}
+	if l.token != nil {
+		notes = append(notes, &rinkpb.CallNote{Key: keyToken, Value: l.token.text})
 	}
 	return notes
 }

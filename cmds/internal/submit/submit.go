@@ -31,7 +31,7 @@ const maxFile = 16 << 20
 func Input(env *cli.Env) slurm.OptionInput {
 	dir, _ := os.Getwd()
 	return slurm.OptionInput{
-		Now: env.Now(), Dir: dir, Env: env.Lookup, Root: os.Geteuid() == 0,
+		Now: env.Now(), Dir: dir, Env: env.Lookup, Root: env.UID() == 0,
 		ReadFile: func(path string) ([]byte, error) {
 			info, err := os.Stat(path)
 			if err != nil {
@@ -281,7 +281,7 @@ const loginFor = 8 * time.Second
 // read their profile, or the little that is known of every login where the shell does not say.
 func login(env *cli.Env) []string {
 	out := []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
-	u, err := hostuser.Current()
+	u, err := env.User()
 	if err != nil {
 		return out
 	}
@@ -290,6 +290,9 @@ func login(env *cli.Env) []string {
 		shell = "/bin/sh"
 	}
 	out = append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username, "SHELL="+shell, "MAIL=/var/mail/"+u.Username)
+	if u.Uid != strconv.Itoa(os.Getuid()) { // by a token: what is in another's profile is not for this process to run
+		return out
+	}
 	ctx, cancel := context.WithTimeout(env.Ctx, loginFor)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell, "-l", "-c", "exec /usr/bin/env -0")
