@@ -182,8 +182,8 @@ func (f *Filter) matchTime(r *rinkpb.Record) bool {
 // hasFlags reports whether a state that is flags alone, such as REQUEUED, is
 // the record's.
 func hasFlags(r *rinkpb.Record, want slurm.JobState) bool {
-	flags := slurm.JobState(r.Job.State).Flags()
-	if r.Requeued {
+	flags := slurm.JobState(r.Job.State).Flags() &^ slurm.JobRequeued
+	if showsFlag(r) && !isPart(r) { // of another end that is shown, and matches
 		flags |= slurm.JobRequeued
 	}
 	return flags.Has(want.Flags())

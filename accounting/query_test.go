@@ -151,8 +151,8 @@ func TestQuery(t *testing.T) {
 		{"WindowInTheFuture", Filter{Start: when("23:30"), End: when("23:40")}, "try4 pending running suspended"},
 
 		{"States", Filter{States: states(slurm.JobFailed, slurm.JobTimeout)}, "long failed task2"},
-		{"StateRequeued", Filter{States: states(slurm.JobRequeued), Duplicates: true}, "try1 try2"},
-		{"StateRequeuedInWindow", Filter{States: states(slurm.JobRequeued), Start: when("11:40"), End: when("12:00"), Duplicates: true}, "try2"},
+		{"StateRequeuedNotByFailure", Filter{States: states(slurm.JobRequeued), Duplicates: true}, ""},
+		{"StateRequeuedNotByFailureInWindow", Filter{States: states(slurm.JobRequeued), Start: when("11:40"), End: when("12:00"), Duplicates: true}, ""},
 		{"RunningInWindow", Filter{States: states(slurm.JobRunning), Start: when("08:15"), End: when("08:25")}, "early long"},
 		{"RunningNow", Filter{States: states(slurm.JobRunning), Start: when("20:00"), End: when("20:00")}, "running suspended"},
 		{"PendingInWindow", Filter{States: states(slurm.JobPending), Start: when("10:10"), End: when("10:20")}, "failed"},
@@ -345,5 +345,20 @@ func TestUnfinished(t *testing.T) {
 	some := collect(t, s.Query(Filter{Duplicates: true}, slices.Values(records(list))))
 	if len(all) != 4 || !slices.EqualFunc(all, some, func(a, b *rinkpb.Record) bool { return proto.Equal(a, b) }) {
 		t.Errorf("%d records with all jobs, %d with the unfinished", len(all), len(some))
+	}
+}
+
+// TestRequeuedByHand: what was sent back by somebody's word is REQUEUED and nothing else; what
+// lost its node, or its place, says so.
+func TestRequeuedByHand(t *testing.T) {
+	for state, want := range map[slurm.JobState]bool{
+		slurm.JobCancelled: true, slurm.JobFailed: true, slurm.JobCompleted: true, slurm.JobNodeFail: false, slurm.JobPreempted: false, slurm.JobTimeout: false,
+	} {
+		r := &rinkpb.Record{Job: &rinkpb.Job{Id: 1, State: uint32(state), End: 1e9}, Requeued: true}
+		for asked, ok := range map[slurm.JobState]bool{slurm.JobRequeued: want, state: !want} {
+			if f := (Filter{States: []slurm.JobState{asked}}); f.Match(r) != ok {
+				t.Errorf("%v, asked for %v: %v", state, asked, !ok)
+			}
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package slurm
 
 import (
+	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -183,6 +186,35 @@ func PadAcct(value string, width int, left bool) string {
 		return firstRunes(value, width-1) + "+"
 	}
 	return Pad(value, width, !left)
+}
+
+// AcctKind is what a column of the accounting commands holds, which decides how a value
+// that is too long for it is printed.
+type AcctKind uint8
+
+// The kinds of columns.
+const (
+	AcctText   AcctKind = iota // cut, with + at its end
+	AcctNumber                 // a number, or a span of time: never cut
+	AcctMoment                 // a moment: cut, and nothing says so
+	AcctReal                   // a fraction: written with an exponent, and never cut
+)
+
+// Pad prints a value of that kind in a column, of a width of its own or in as many
+// characters as it has.
+func (k AcctKind) Pad(value string, width int, left bool) string {
+	if k == AcctText || width <= 0 || utf8.RuneCountInString(value) <= width {
+		return PadAcct(value, width, left)
+	}
+	switch k {
+	case AcctMoment:
+		return firstRunes(value, width)
+	case AcctReal:
+		if f, err := strconv.ParseFloat(value, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			return fmt.Sprintf("%e", f)
+		}
+	}
+	return value
 }
 
 // SortKey is one column to sort by.

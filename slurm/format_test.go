@@ -129,3 +129,21 @@ func FuzzFormats(f *testing.F) {
 		}
 	})
 }
+
+func TestAcctKinds(t *testing.T) {
+	for _, c := range []struct {
+		kind  AcctKind
+		value string
+		width int
+		left  bool
+		want  string
+	}{
+		{AcctText, "COMPLETED", 3, false, "CO+"}, {AcctNumber, "3001", 3, false, "3001"}, {AcctNumber, "31", 3, true, "31 "}, {AcctNumber, "31", 3, false, " 31"},
+		{AcctMoment, "2026-11-29T12:00:00", 4, false, "2026"}, {AcctMoment, "Unknown", 3, false, "Unk"}, {AcctReal, "0.500000", 5, false, "5.000000e-01"},
+		{AcctReal, "0.500000", 8, false, "0.500000"}, {AcctReal, "parent", 3, false, "parent"}, {AcctNumber, "3001", 0, false, "3001"},
+	} {
+		if got := c.kind.Pad(c.value, c.width, c.left); got != c.want {
+			t.Errorf("%s in %d: %q, want %q", c.value, c.width, got, c.want)
+		}
+	}
+}

@@ -449,6 +449,16 @@ func TestBeginTimeAndHoldSetEligible(t *testing.T) {
 	if j := r.want(id, slurm.JobPending, slurm.ReasonBeginTime); !j.Eligible.Equal(begin) {
 		t.Errorf("begin: eligible %v", j.Eligible)
 	}
+	// Held or not, what was to begin at a time is eligible at that time, and once released from then on.
+	r.must(UpdateJob{Job: id, Change: JobChange{Hold: &user}})
+	if j := r.want(id, slurm.JobPending, slurm.ReasonJobHeldUser); !j.Eligible.Equal(begin) {
+		t.Errorf("held before its time: eligible %v", j.Eligible)
+	}
+	r.at = begin.Add(time.Hour)
+	r.must(UpdateJob{Job: id, Change: JobChange{Hold: &nobody}})
+	if j := r.want(id, slurm.JobPending, slurm.ReasonNone); !j.Eligible.Equal(r.at) {
+		t.Errorf("released late: eligible %v", j.Eligible)
+	}
 	sooner := r.at
 	r.must(UpdateJob{Job: id, Change: JobChange{Begin: &sooner}})
 	if j := r.want(id, slurm.JobPending, slurm.ReasonNone); j.Eligible.After(r.at) {

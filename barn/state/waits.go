@@ -321,9 +321,16 @@ func (s *State) reasonFor(j *sched.Job) bool {
 		text = ""
 	}
 	eligible := j.Eligible
+	waited := j.Reason == slurm.ReasonDependency || j.Reason == slurm.ReasonDependencyNeverSatisfied || heldReason(j.Reason)
 	switch {
-	case j.HeldBy != sched.HeldByNobody, state == sched.DependFailed, state == sched.DependWaiting && due.IsZero():
-		eligible = time.Time{}
+	case j.HeldBy != sched.HeldByNobody:
+		eligible = j.Begin // the time it was to begin at stays what it is, as in Slurm's accounts
+	case state == sched.DependFailed, state == sched.DependWaiting && due.IsZero():
+		if eligible = j.Begin; !eligible.After(s.at) {
+			eligible = time.Time{}
+		}
+	case waited:
+		eligible = latest(s.at, j.Begin, due)
 	case eligible.IsZero() || eligible.After(s.at):
 		eligible = latest(s.at, j.Begin, due)
 	case j.Begin.After(s.at):
@@ -332,6 +339,11 @@ func (s *State) reasonFor(j *sched.Job) bool {
 	changed := reason != j.Reason || text != j.ReasonText || !eligible.Equal(j.Eligible)
 	j.Reason, j.ReasonText, j.Eligible = reason, text, eligible
 	return changed
+}
+
+// heldReason reports whether a reason is that somebody holds the job.
+func heldReason(r slurm.Reason) bool {
+	return r == slurm.ReasonJobHeldUser || r == slurm.ReasonJobHeldAdmin || r == slurm.ReasonJobHoldMaxRequeue
 }
 
 // ownReason reports whether a reason is one that Apply gives and takes back,

@@ -23,7 +23,20 @@ type field struct {
 	name  string
 	width int
 	left  bool
+	kind  slurm.AcctKind
 	value func(v *view, r *row) string
+}
+
+// kindOf is what the fields of that name hold.
+func kindOf(name string) slurm.AcctKind {
+	switch name {
+	case "Eligible", "End", "Start", "Submit":
+		return slurm.AcctMoment
+	case "AllocCPUS", "AllocNodes", "AssocID", "CPUTime", "CPUTimeRAW", "DBIndex", "Elapsed", "ElapsedRaw", "GID", "NCPUS", "NNodes", "NTasks", "Planned", "PlannedCPU",
+		"PlannedCPURAW", "Priority", "QOSRAW", "ReqCPUS", "ReqNodes", "ReservationId", "Restarts", "Suspended", "UID", "WCKeyID":
+		return slurm.AcctNumber
+	}
+	return slurm.AcctText
 }
 
 // ofJob is a field that steps leave empty.
@@ -97,7 +110,7 @@ func fields() []field {
 		for _, s := range r.steps {
 			n += s.Usage.Energy
 		}
-		if n == 0 {
+		if n == 0 && !r.job.Start.IsZero() {
 			return ""
 		}
 		return strconv.FormatInt(n, 10)
@@ -140,7 +153,7 @@ func fields() []field {
 			return v.Time(end, "Unknown")
 		}),
 		ofJob("Exclusive", 14, func(_ *view, r *row) string { return exclusive(r.job) }),
-		ofBoth("ExitCode", 8, func(_ *view, r *row) string { return show.ExitCode(r.exitCode()) }),
+		ofBoth("ExitCode", 8, exitText),
 		ofJob("Extra", 14, func(_ *view, r *row) string { return r.job.Spec.Extra }),
 		none("FailedNode", 8),
 		ofJob("Flags", 19, func(_ *view, r *row) string { return flags(r.job) }),
@@ -264,7 +277,7 @@ func fields() []field {
 			return u.TRESUsage(name.Name, func(n int64) string { return v.Bytes(n, v.o.unit) })
 		}))
 	}
-	return append(list,
+	list = append(list,
 		ofJob("UID", 6, func(_ *view, r *row) string { return strconv.FormatUint(uint64(r.job.UID), 10) }),
 		ofJob("User", 9, userName),
 		ofBoth("UserCPU", 10, func(_ *view, r *row) string { u, _ := r.cpuTime(); return fine(u) }),
@@ -272,6 +285,10 @@ func fields() []field {
 		ofJob("WCKeyID", 10, func(*view, *row) string { return "0" }),
 		ofJob("WorkDir", 20, func(_ *view, r *row) string { return r.job.WorkDir }),
 	)
+	for i := range list {
+		list[i].kind = kindOf(list[i].name)
+	}
+	return list
 }
 
 // oldNames are the names that fields once had.

@@ -3,6 +3,7 @@ package sacct
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,8 @@ type options struct {
 	noConvert   bool
 	unit        byte
 	clusters    string
+	now         time.Time // when it was asked
+	cut         time.Time // where -T cuts off what goes on
 	hasClusters bool
 	verbose     int
 	encoding    show.Encoding
@@ -90,7 +93,7 @@ func mistake(env *cli.Env, format string, args ...any) error {
 
 // parse reads the environment and the command line.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{delimiter: "|"}
+	o := &options{delimiter: "|", now: env.Now()}
 	if v, ok := env.Lookup("SACCT_FORMAT"); ok {
 		o.format = v
 	}
@@ -132,7 +135,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "allocations":
 		o.allocations = true
 	case "allusers":
-		o.allUsers = true
+		o.allUsers = true // until users are named
 	case "array":
 		o.expand = true
 	case "associations":
@@ -172,7 +175,11 @@ func (o *options) set(env *cli.Env, name, value string) error {
 			return mistake(env, "Invalid --whole-hetjob value \"%s\". Valid values: [yes|no].", value)
 		}
 	case "file":
-		return &fatal{value + " is not a valid file"} // no log of completed jobs is written
+		// No log of completed jobs is written: none can be read either.
+		if _, err := os.Stat(value); err != nil {
+			return &fatal{value + " is not a valid file"}
+		}
+		o.completion = true
 	case "flags":
 		for _, word := range show.Words(value) {
 			if !slices.ContainsFunc(jobFlags(), func(f string) bool { return strings.EqualFold(f, word) }) {
@@ -303,11 +310,15 @@ func accounted(s slurm.JobState) bool {
 
 func (o *options) setUsers(env *cli.Env, list string) error {
 	for _, name := range show.Words(list) {
+		if name == "-1" { // everybody, as in Slurm
+			o.allUsers = true
+			continue
+		}
 		uid, err := cli.LookupUID(strings.TrimSpace(name))
 		if err != nil {
 			return mistake(env, "Invalid user id: %s", name)
 		}
-		o.users = append(o.users, uid)
+		o.users, o.allUsers = append(o.users, uid), false
 	}
 	return nil
 }
@@ -325,7 +336,7 @@ func (o *options) setGroups(env *cli.Env, list string) error {
 
 // setTime takes a moment, seen from now.
 func (o *options) setTime(env *cli.Env, name, value string) error {
-	t, err := slurm.ParseTime(value, env.Now(), true)
+	t, err := slurm.ParseTime(value, o.now, true)
 	if err != nil {
 		return &fatal{err.Error()}
 	}
@@ -334,8 +345,8 @@ func (o *options) setTime(env *cli.Env, name, value string) error {
 	} else {
 		// A time has no parts of a second: the one that says now means what there is
 		// by now, also what was submitted a moment ago.
-		if now := env.Now(); t.Unix() == now.Unix() {
-			t = now
+		if t.Unix() == o.now.Unix() {
+			t = o.now
 		}
 		o.end, o.hasEnd = t, true
 	}
@@ -382,7 +393,7 @@ func (o *options) settle(env *cli.Env) error {
 	case o.format == "":
 		o.format = defaultFormat
 	}
-	now := env.Now()
+	now := o.now
 	switch {
 	case o.hasStart:
 	case o.hasJobs:
@@ -398,8 +409,12 @@ func (o *options) settle(env *cli.Env) error {
 	case o.hasEnd:
 	case o.hasStart && len(o.states) > 0:
 		o.end, o.hasEnd = o.start, true // those that were in a state at that moment
+		o.cut = o.end.Add(time.Second)
 	default:
 		o.end = now
+	}
+	if o.cut.IsZero() {
+		o.cut = o.end
 	}
 	if len(o.jobs) == 0 && (o.script || o.variables) {
 		what := "environment"

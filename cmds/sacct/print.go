@@ -196,6 +196,14 @@ type table struct {
 	columns []column
 }
 
+// pad prints a value in the column; names of columns are text.
+func (c *column) pad(value string) string {
+	if value == c.name {
+		return slurm.PadAcct(value, c.width, c.left)
+	}
+	return c.kind.Pad(value, c.width, c.left)
+}
+
 func (t *table) header() {
 	if t.o.noHeader {
 		return
@@ -234,7 +242,7 @@ func (t *table) line(value func(*column) string) {
 			}
 			t.w.WriteString(s)
 		default:
-			t.w.WriteString(slurm.PadAcct(s, c.width, c.left))
+			t.w.WriteString(c.pad(s))
 			t.w.WriteByte(' ')
 		}
 	}

@@ -94,10 +94,10 @@ func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
 		s.State = j.State
 	case !j.BatchDone:
 		s.State = slurm.JobCancelled
-		if base == slurm.JobCompleted || base == slurm.JobNodeFail || base == slurm.JobOutOfMemory {
+		if base == slurm.JobCompleted || base == slurm.JobOutOfMemory {
 			s.State = base
 		}
-		if s.State == slurm.JobCancelled {
+		if s.State == slurm.JobCancelled && base != slurm.JobNodeFail {
 			// It was cut off, and its node has yet to say so.
 			s.ExitCode = sched.ExitCode{Signal: 15}
 		}
@@ -157,6 +157,15 @@ func (r *row) state() string {
 	return base.String()
 }
 
+// exitText prints how the row ended: of a step that went with its node nobody can say.
+func exitText(_ *view, r *row) string {
+	exit := r.exitCode()
+	if r.step != nil && r.step.State.Base() == slurm.JobCancelled && r.job.State.Base() == slurm.JobNodeFail && exit == (sched.ExitCode{}) {
+		return ""
+	}
+	return show.ExitCode(exit)
+}
+
 // exitCode is how the row ended. A job that the controller ended has none of its
 // own: accounting noted its end before its processes were gone.
 func (r *row) exitCode() sched.ExitCode {
@@ -187,7 +196,7 @@ func (r *row) span(o *options) (start, end time.Time) {
 			start = o.start
 		}
 		if end.IsZero() && !start.IsZero() || end.After(o.end) {
-			end = o.end
+			end = o.cut
 		}
 	}
 	return start, end

@@ -178,7 +178,7 @@ func TestStatesOfBatchScripts(t *testing.T) {
 		{"Preempted", showtest.Ended(slurm.JobPreempted, 0, 15), nil, true, "PREEMPTED", "0:0", "CANCELLED|0:15"},
 		{"SentBackByHand", showtest.Ended(slurm.JobCancelled, 0, 15), nil, true, "REQUEUED", "0:0", "CANCELLED|0:15"},
 		{"NotHeardOfYet", showtest.Ended(slurm.JobCancelled, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "CANCELLED by 0", "0:0", "CANCELLED|0:15"},
-		{"NodeLost", showtest.Ended(slurm.JobNodeFail, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "NODE_FAIL", "0:0", "NODE_FAIL|0:0"},
+		{"NodeLost", showtest.Ended(slurm.JobNodeFail, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "NODE_FAIL", "0:0", "CANCELLED|"},
 		{"StillCompleting", showtest.Ended(slurm.JobCompleted|slurm.JobCompleting, 0, 0), nil, false, "COMPLETED", "0:0", "COMPLETED|0:0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -240,6 +240,8 @@ func TestAskedOfTheController(t *testing.T) {
 		check      func(*rinkpb.HistoryRequest) bool
 	}{
 		{"-a", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool { return r.AllUsers && len(r.Uids) == 0 && r.Steps }},
+		{"-a -u 3001", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool { return !r.AllUsers && len(r.Uids) == 1 }},
+		{"-u 3001 -a", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool { return r.AllUsers && len(r.Uids) == 0 }},
 		{"-u 3001,3002", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool { return !r.AllUsers && len(r.Uids) == 2 }},
 		{"-a -s CD,f,to", true, now, soon, func(r *rinkpb.HistoryRequest) bool { return len(r.States) == 3 }},
 		{"-a -S 0301", true, time.Date(2035, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano(), soon, nil},

@@ -37,7 +37,30 @@ type column struct {
 	aliases []string
 	header  string
 	width   int // below zero: left justified
+	kind    slurm.AcctKind
 	value   func(r *row) string
+}
+
+// columnKind is what the columns of that name hold.
+func columnKind(name string) slurm.AcctKind {
+	starts := func(list ...string) bool {
+		return slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(name, p) })
+	}
+	switch {
+	case starts("Time"):
+		return slurm.AcctMoment
+	case name == "UsageFactor" || name == "UsageThreshold" || name == "LimitFactor":
+		return slurm.AcctReal
+	case strings.Contains(name, "TRES"):
+		return slurm.AcctText
+	case starts("Grp", "MaxJobs", "MaxSubmit", "MaxWall", "MaxCPU", "MaxNodes", "Count", "Duration"):
+		return slurm.AcctNumber
+	}
+	switch name {
+	case "ControlPort", "CPUCount", "NodeCount", "EventRaw", "StateRaw", "GraceTime", "ID", "LFT", "RGT", "MinPrioThreshold", "ParentID", "PreemptExemptTime", "Priority", "RPC", "Share":
+		return slurm.AcctNumber
+	}
+	return slurm.AcctText
 }
 
 // find returns the column that a word means; nil when there is none. The first
@@ -362,7 +385,7 @@ func columns() []column {
 	user := func(l *sched.Limits) slurm.TRES { return l.MaxTRESPerUser }
 	userRun := func(l *sched.Limits) slurm.TRES { return l.MaxTRESRunMinsPerUser }
 	c := func(name string, min int, header string, width int, value func(*row) string, aliases ...string) column {
-		return column{name: name, min: min, aliases: aliases, header: header, width: width, value: value}
+		return column{name: name, min: min, aliases: aliases, header: header, width: width, kind: columnKind(name), value: value}
 	}
 	return []column{
 		c("Account", 3, "Account", 10, accountName, "Acct"),

@@ -3,6 +3,8 @@ package sacctmgr
 import (
 	"strconv"
 	"strings"
+
+	"github.com/runink/rink/slurm"
 )
 
 // field is a column as a listing has it.
@@ -39,7 +41,7 @@ func (c *call) table(out []field, rows []*row) {
 	}
 	for _, r := range rows {
 		for i, f := range out {
-			c.cell(&b, f.value(r), f.width, i == len(out)-1, false)
+			c.cell(&b, f.value(r), f, i == len(out)-1, false)
 		}
 		b.WriteByte('\n')
 	}
@@ -48,7 +50,7 @@ func (c *call) table(out []field, rows []*row) {
 
 func (c *call) header(b *strings.Builder, out []field) {
 	for i, f := range out {
-		c.cell(b, f.header, f.width, i == len(out)-1, true)
+		c.cell(b, f.header, f, i == len(out)-1, true)
 	}
 	b.WriteByte('\n')
 	if c.o.parsable != 0 {
@@ -61,9 +63,9 @@ func (c *call) header(b *strings.Builder, out []field) {
 	b.WriteByte('\n')
 }
 
-// cell prints a value in its column. What is too long is cut, and says so with a
-// plus; a header is cut without.
-func (c *call) cell(b *strings.Builder, value string, width int, last, header bool) {
+// cell prints a value in its column, or with header set what stands above it, which is cut
+// without a sign of it.
+func (c *call) cell(b *strings.Builder, value string, f field, last, header bool) {
 	if c.o.parsable != 0 {
 		b.WriteString(value)
 		if !last || c.o.parsable == 1 {
@@ -71,21 +73,11 @@ func (c *call) cell(b *strings.Builder, value string, width int, last, header bo
 		}
 		return
 	}
-	w := abs(width)
-	n := len([]rune(value))
-	switch {
-	case n > w && header:
-		value, n = string([]rune(value)[:w]), w
-	case n > w:
-		value, n = string([]rune(value)[:w-1])+"+", w
+	kind := f.kind
+	if header {
+		kind = slurm.AcctMoment
 	}
-	if width > 0 {
-		b.WriteString(strings.Repeat(" ", w-n))
-	}
-	b.WriteString(value)
-	if width < 0 {
-		b.WriteString(strings.Repeat(" ", w-n))
-	}
+	b.WriteString(kind.Pad(value, abs(f.width), f.width < 0))
 	b.WriteByte(' ')
 }
 

@@ -155,11 +155,8 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	r.line("RunTime", j.TimeUsed(v.Now).String(), "TimeLimit", limit, "TimeMin", least)
 	eligible := j.Eligible
 	aging := j.AgeSince()
-	if j.IsPending() && j.Begin.After(v.Now) {
+	if j.IsPending() && (j.Begin.After(v.Now) || j.HeldBy != sched.HeldByNobody || j.Reason == slurm.ReasonDependency) {
 		aging = time.Time{}
-		if eligible.IsZero() {
-			eligible = j.Begin
-		}
 	}
 	r.line("SubmitTime", v.Time(j.Submit, "Unknown"), "EligibleTime", v.Time(eligible, "Unknown"))
 	r.line("AccrueTime", v.Time(aging, "Unknown"))

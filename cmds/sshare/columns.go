@@ -35,6 +35,17 @@ type field struct {
 	value func(r *row) string
 }
 
+// kind is what the field holds.
+func (f field) kind() slurm.AcctKind {
+	switch f.name {
+	case "EffectvUsage", "FairShare", "LevelFS", "NormShares", "NormUsage":
+		return slurm.AcctReal
+	case "ID", "RawShares", "RawUsage":
+		return slurm.AcctNumber
+	}
+	return slurm.AcctText
+}
+
 func fields() []field {
 	return []field{
 		{"Account", 20, true, func(r *row) string { return strings.Repeat(" ", r.depth) + r.Account }},

@@ -93,7 +93,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller) int {
 		p.header()
 	}
 	for i := range rows {
-		p.row(func(c column) string { return c.value(&rows[i]) }, marked)
+		p.row(func(c column) string { return c.value(&rows[i]) }, column.pad)
 	}
 	return 0
 }
@@ -138,8 +138,8 @@ type printer struct {
 }
 
 func (p *printer) header() {
-	// A header that is too long is cut, a value marked as well.
-	p.row(func(c column) string { return c.name }, slurm.Pad)
+	// A header that is too long is cut, a value by what it is.
+	p.row(func(c column) string { return c.name }, func(c column, name string) string { return slurm.Pad(name, c.width, !c.left) })
 	if p.o.parsable || p.o.parsable2 {
 		return
 	}
@@ -149,7 +149,7 @@ func (p *printer) header() {
 	p.w.WriteByte('\n')
 }
 
-func (p *printer) row(value func(c column) string, pad func(text string, width int, right bool) string) {
+func (p *printer) row(value func(c column) string, pad func(c column, text string) string) {
 	for i, c := range p.columns {
 		v := value(c)
 		switch {
@@ -159,14 +159,14 @@ func (p *printer) row(value func(c column) string, pad func(text string, width i
 				p.w.WriteByte('|')
 			}
 		default:
-			p.w.WriteString(pad(v, c.width, !c.left) + " ")
+			p.w.WriteString(pad(c, v) + " ")
 		}
 	}
 	p.w.WriteByte('\n')
 }
 
-// marked prints a value in its column; one that is too long ends with +.
-func marked(text string, width int, right bool) string { return slurm.PadAcct(text, width, !right) }
+// pad prints a value in its column.
+func (c column) pad(value string) string { return c.kind().Pad(value, c.width, c.left) }
 
 // data is what --json and --yaml print.
 func data(rows []row) show.Object {
