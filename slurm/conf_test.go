@@ -177,6 +177,9 @@ func TestConfMistakesNameTheLine(t *testing.T) {
 		{"NotYesOrNo", "TrackWCKey=maybe", `/etc/slurm.conf:4: cannot use TrackWCKey=maybe: "maybe" is neither yes nor no`},
 		{"LineOfContinuation", "NodeName=n1 \\\n Bogus=1", `/etc/slurm.conf:4: cannot use Bogus=1: there is no such key on a line of this kind`},
 		{"BadParameter", "SchedulerParameters=bf_interval=x", `/etc/slurm.conf:4: cannot use SchedulerParameters=bf_interval=x: bf_interval: the value "x" is not a number`},
+		{"OtherAuth", "AuthAltTypes=auth/foo", `/etc/slurm.conf:4: cannot use AuthAltTypes=auth/foo: "auth/foo" is none of auth/jwt`},
+		{"KeySets", "AuthAltParameters=jwt_key=/k,jwks=/x", `/etc/slurm.conf:4: cannot use AuthAltParameters=jwt_key=/k,jwks=/x: jwks: tokens are signed with the key of jwt_key`},
+		{"TokenLife", "AuthAltParameters=max_token_lifespan=1h", `/etc/slurm.conf:4: cannot use AuthAltParameters=max_token_lifespan=1h: max_token_lifespan: the value "1h" is not a number`},
 		{"SubmitFilter", "JobSubmitPlugins=lua", `/etc/slurm.conf:4: cannot use JobSubmitPlugins=lua: submit filters cannot be loaded`},
 		{"NodeTwice", "NodeName=n1\nNodeName=n[0-2]", `/etc/slurm.conf:5: cannot use node n1: it is described at /etc/slurm.conf:4 already`},
 		{"Spread", "NodeName=n[1-3] NodeAddr=a,b", `/etc/slurm.conf:4: cannot use NodeName=n[1-3]: NodeAddr=a,b stands for 2 hosts, the line for 3 nodes`},
@@ -231,6 +234,26 @@ func TestConfReports(t *testing.T) {
 	}
 	if text := CheckText(reports); !strings.Contains(text, "/etc/slurm.conf:4: AuthType=auth/munge ignored: who calls") || !strings.HasSuffix(text, "keys are honoured\n") {
 		t.Errorf("check: %s", text)
+	}
+}
+
+func TestAuthAlt(t *testing.T) {
+	for _, tt := range []struct{ text, verdicts string }{
+		{"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=/k,disable_token_creation,max_token_lifespan=60,x", "honoured honoured honoured honoured honoured ignored"},
+		{"AuthAltTypes=jwt", "honoured"},
+		{"AuthAltTypes=auth/slurm,auth/jwt", "honoured"},
+		{"AuthAltTypes=auth/munge", "ignored"},
+	} {
+		c, reports := parseConfText(t, tt.text+"\n")
+		var got []string
+		for _, k := range reports {
+			if strings.HasPrefix(k.Key, "AuthAlt") {
+				got = append(got, k.Verdict.String())
+			}
+		}
+		if strings.Join(got, " ") != tt.verdicts || slices.Contains(c.AuthAltTypes, AuthJWT) != (tt.verdicts[0] == 'h') {
+			t.Errorf("%s: %v, %v; want %s", tt.text, got, c.AuthAltTypes, tt.verdicts)
+		}
 	}
 }
 

@@ -69,14 +69,31 @@ func Run(env *cli.Env) int {
 	defer cancel()
 	reply, err := client.Cancel(ctx, req)
 	if err != nil {
-		env.Errorf("%s", cli.Reason(cli.CallErr(err)))
-		return 1
+		return o.notAsked(env, cli.CallErr(err))
 	}
 	if len(reply.Outcomes) == 0 && len(o.refs) == 0 && o.verbose > 0 && !o.quiet {
 		env.Errorf("No active jobs match ALL job filters, including: %s", o.filters())
 	}
 	for _, out := range reply.Outcomes {
 		rc = max(rc, o.tell(env, out.What, cli.StatusErr(out.Status)))
+	}
+	return rc
+}
+
+// notAsked says why the controller took nothing of it, of each job where jobs are
+// named, and is the exit code.
+func (o *options) notAsked(env *cli.Env, err error) int {
+	if !cli.Is(err, slurm.ErrnoProtocolAuthentication) {
+		env.Errorf("%s", cli.Reason(err))
+		return 1
+	}
+	if o.lookedUp() {
+		fmt.Fprintf(env.Stderr, "slurm_load_jobs error: %s\n", err)
+		return 1
+	}
+	rc := 0
+	for _, r := range o.refs {
+		rc = max(rc, o.tell(env, r.String(), err))
 	}
 	return rc
 }

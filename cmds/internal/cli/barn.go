@@ -34,7 +34,7 @@ func ConnectBarn(env *Env, name string) (client rinkpb.Barn, done func() error, 
 			tried = append(tried, err.Error())
 			continue
 		}
-		l := &line{socks: []string{sock}, free: conn}
+		l := &line{socks: []string{sock}, free: conn, token: env.token()}
 		return rinkpb.CallBarn(l), l.Close, nil
 	}
 	if len(tried) == 0 {
