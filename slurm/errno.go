@@ -107,3 +107,15 @@ func (e *SyntaxError) Unwrap() error {
 	}
 	return e.Code
 }
+
+// FindErrno returns the error whose text is within words, as commands print it behind
+// what they tried; the longest, when there are several.
+func FindErrno(words string) (found Errno, ok bool) {
+	longest := 0
+	for _, e := range errnoTable {
+		if len(e.text) > longest && strings.Contains(words, e.text) {
+			found, longest = e.code, len(e.text)
+		}
+	}
+	return found, longest > 0
+}

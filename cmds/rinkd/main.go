@@ -13,6 +13,7 @@ import (
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
+	"github.com/runink/rink/cmds/rinkrestd"
 )
 
 // command is one of those. The first two have links of their own.
@@ -24,6 +25,8 @@ type command struct {
 var commands = []command{
 	{"rinkctld", "rinkctld", rinkctld.Run},
 	{"rinknoded", "rinknoded", rinknoded.Run},
+	{"rinkrestd", "rinkrestd", rinkrestd.Run},
+	{"slurmrestd", "slurmrestd", rinkrestd.Run},
 	{"dev", "rink dev", dev.Run},
 	{"barn", "rink barn", barn.Run},
 }
@@ -41,19 +44,20 @@ func main() {
 			os.Exit(c.run(cli.OSEnv(c.calls, args)))
 		}
 	}
-	const usage = "Usage: rinkd rinkctld|rinknoded|dev|barn [ARGUMENTS], or a link named rinkctld or rinknoded"
+	const usage = "Usage: rinkd rinkctld|rinknoded|rinkrestd|dev|barn [ARGUMENTS], or a link named rinkctld, rinknoded or rinkrestd"
 	switch name {
 	case "-h", "--help", "help":
 		fmt.Println(usage)
 		fmt.Println(`
   rinkctld    the controller of a cluster; rinkctld --help
   rinknoded   the agent of a node; rinknoded --help
+  rinkrestd   the cluster over HTTP; rinkrestd --help
   dev         a cluster on this machine; rink dev --help
   barn        backups and what else there is to do with a controller's files; rink barn --help
   links       print the names that stand for a daemon
   --version   print the version`)
 	case "links": // what make install and make build link to rinkd
-		fmt.Println("rinkctld\nrinknoded")
+		fmt.Println("rinkctld\nrinknoded\nrinkrestd\nslurmrestd")
 	case "-V", "--version", "version":
 		fmt.Printf("rinkd %s (%s)\n", cli.Version, cli.Commit)
 	default:

@@ -169,7 +169,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 	}
 	if err == nil && o.encoding.On() {
 		v.Encoding = o.encoding
-		err = v.Data(env, "jobs", append([]any{}, data...))
+		err = v.DataWith(env, show.Object{{Key: "jobs", Value: append([]any{}, data...)}})
 	}
 	if err != nil {
 		env.Errorf("%s", cli.Reason(err))

@@ -13,7 +13,7 @@ import (
 
 // dataOf are the listings that --json and --yaml print, with what they are called there.
 var dataOf = map[string]string{
-	"account": "accounts", "association": "associations", "cluster": "clusters", "qos": "qos", "tres": "TRES", "user": "users", "wckey": "wckeys",
+	"account": "accounts", "association": "associations", "cluster": "clusters", "qos": "qos", "stats": "statistics", "tres": "TRES", "user": "users", "wckey": "wckeys",
 }
 
 // rows prints the rows of a listing: as a table, or each noun once as data.
@@ -285,4 +285,23 @@ func (c *call) textOnly(entity string) bool {
 	c.code = 1
 	c.env.Errorf("%s: it is printed as text only: leave out --json and --yaml", entity)
 	return true
+}
+
+// statsData is showStats as data. Roll-ups that have no runs have none to count.
+func (c *call) statsData(reply *rinkpb.DiagReply) {
+	calls := func(key string, named bool, list []*rinkpb.RpcCount) (out []any) {
+		for _, r := range list {
+			var what any = r.Id
+			if named {
+				what = r.Name
+			}
+			out = append(out, object(key, what, "count", r.Count, "time", object("average", r.Time/max(r.Count, 1), "total", r.Time)))
+		}
+		return append([]any{}, out...)
+	}
+	never := object("count", 0, "last_run", 0, "duration", object("last", 0, "max", 0, "time", 0))
+	c.data(show.Object{{Key: "statistics", Value: object(
+		"time_start", reply.Since/int64(time.Second), "rollups", object("hourly", never, "daily", never, "monthly", never),
+		"RPCs", calls("rpc", true, reply.ByType), "users", calls("user", true, reply.ByUser),
+	)}})
 }

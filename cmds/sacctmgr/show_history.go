@@ -241,6 +241,10 @@ func (c *call) showStats(*request) {
 		c.bare("sacctmgr: error: %s", cli.Reason(cli.CallErr(err)))
 		return
 	}
+	if c.o.encoding.On() {
+		c.statsData(reply)
+		return
+	}
 	moment := func(ns int64) string {
 		t := time.Unix(0, ns).In(c.env.Now().Location())
 		return fmt.Sprintf("%s (%d)", t.Format("Mon Jan 02 15:04:05 2006"), t.Unix())

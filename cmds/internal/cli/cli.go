@@ -43,8 +43,17 @@ type Env struct {
 	Now    func() time.Time
 	// Ctx ends when the command is told to stop by its caller.
 	Ctx context.Context
+	// Via is through what the command is called when no shell calls it; nil: one does.
+	Via *Via
 
 	vars map[string]string
+}
+
+// Via is what a document says of who asked for it, where that is another program over
+// the network: what answers it, and from where it was asked and as whom.
+type Via struct {
+	PluginType, PluginName string
+	Source, User, Group    string
 }
 
 // OSEnv is the call this process got.

@@ -95,25 +95,36 @@ func EnvEncoding(env *cli.Env) (Encoding, error) {
 
 // Data prints nouns, most often a list of them, under their name, with what Slurm's tools put around it.
 func (v *View) Data(env *cli.Env, name string, list any) error {
-	return v.DataWith(env, Object{{name, list}, {"last_update", Number(v.Now.Unix())}})
+	doc := Object{{name, list}}
+	if name == "jobs" {
+		doc = append(doc, Member{"last_backfill", NoNumber()}) // it is sdiag that knows
+	}
+	return v.DataWith(env, append(doc, Member{"last_update", Number(v.Now.Unix())}))
 }
 
 // DataWith prints a document of these members, in the view's encoding.
-func (v *View) DataWith(env *cli.Env, doc Object) error {
+func (v *View) DataWith(env *cli.Env, doc Object) error { return v.DataTold(env, doc, nil, nil) }
+
+// DataTold is DataWith for what went wrong, or is to be known besides.
+func (v *View) DataTold(env *cli.Env, doc Object, errors, warnings []any) error {
 	if v.Encoding.parser == listParsers {
 		_, err := fmt.Fprintf(env.Stderr, "Possible data_parser plugins:\ndata_parser/%s\n", strings.Join(parsers, "\ndata_parser/"))
 		return err
 	}
 	release := strings.SplitN(cli.SurfaceVersion, ".", 3)
+	by, command, storage := cli.Via{}, append([]string{env.Name}, env.Args...), ""
+	if env.Via != nil {
+		by, command, storage = *env.Via, []string{}, "accounting_storage/slurmdbd"
+	}
 	doc = append(doc, Member{"meta", Object{
-		{"plugin", Object{{"type", ""}, {"name", ""}, {"data_parser", "data_parser/" + v.Encoding.parser}, {"accounting_storage", ""}}},
-		{"client", Object{{"source", ""}, {"user", ""}, {"group", ""}}},
-		{"command", append([]string{env.Name}, env.Args...)},
+		{"plugin", Object{{"type", by.PluginType}, {"name", by.PluginName}, {"data_parser", "data_parser/" + v.Encoding.parser}, {"accounting_storage", storage}}},
+		{"client", Object{{"source", by.Source}, {"user", by.User}, {"group", by.Group}}},
+		{"command", command},
 		{"slurm", Object{
 			{"version", Object{{"major", release[0]}, {"micro", release[2]}, {"minor", release[1]}}},
 			{"release", cli.SurfaceVersion}, {"cluster", v.Cluster},
 		}},
-	}}, Member{"errors", []any{}}, Member{"warnings", []any{}})
+	}}, Member{"errors", append([]any{}, errors...)}, Member{"warnings", append([]any{}, warnings...)})
 	if err := writeDocument(env.Stdout, doc, v.Encoding.yaml); err != nil {
 		return fmt.Errorf("cannot write %s: %w", doc[0].Key, err)
 	}
@@ -208,3 +219,6 @@ func GresText(list []sched.GresAlloc) string {
 	}
 	return strings.Join(parts, ",")
 }
+
+// Parsers are the data parsers there are, the oldest first.
+func Parsers() []string { return slices.Clone(parsers) }

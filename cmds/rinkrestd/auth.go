@@ -1,0 +1,120 @@
+package rinkrestd
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runink/rink/cmds/internal/cli"
+)
+
+// asker is who a request comes from.
+type asker struct {
+	via   cli.Via
+	token string // what the controller finds out who it is by; "": it is whoever runs this process
+}
+
+// errWho is the answer to who does not say who they are, or not well.
+var errWho = errors.New("Authentication failure")
+
+// who finds out who asks: by a token, which the controller judges, or, over a Unix socket
+// or standard input, by its being the very user who runs this process.
+func (s *server) who(r *http.Request) (asker, error) {
+	a := asker{via: cli.Via{Source: r.RemoteAddr}}
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
+		a.via.Source = "unix:" + at.String()
+	}
+	token := r.Header.Get("X-SLURM-USER-TOKEN")
+	if token == "" {
+		token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
+	name := r.Header.Get("X-SLURM-USER-NAME")
+	if token != "" && slices.Contains(s.auths, "jwt") {
+		a.token = strings.TrimSpace(token)
+		if a.via.User = subject(a.token); a.via.User == "" || name != "" && name != a.via.User {
+			return a, errWho
+		}
+		a.via.Group = groupOf(a.via.User)
+		return a, nil
+	}
+	if token == "" && slices.Contains(s.auths, "local") && s.isSelf(r) {
+		u, err := user.LookupId(strconv.FormatUint(uint64(s.uid), 10))
+		if err != nil {
+			return a, errWho
+		}
+		if a.via.User = u.Username; name != "" && name != a.via.User {
+			return a, errWho
+		}
+		a.via.Group = groupOf(a.via.User)
+		return a, nil
+	}
+	return a, errWho
+}
+
+// isSelf reports whether a request comes from this process's own user, by the kernel's
+// word.
+func (s *server) isSelf(r *http.Request) bool {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	if c, ok := conn.(*slotted); ok {
+		conn = c.Conn
+	}
+	switch c := conn.(type) {
+	case *stdio:
+		return true
+	case *net.UnixConn:
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return false
+		}
+		var peer *unix.Ucred
+		if raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }) != nil || err != nil {
+			return false
+		}
+		return peer.Uid == s.uid
+	}
+	return false
+}
+
+// subject is the user that a token is said to be of. It is not believed: the controller
+// verifies the token, and answers as to whom it is really of.
+func subject(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Sun      string `json:"sun"`
+		Username string `json:"username"`
+	}
+	if json.Unmarshal(data, &claims) != nil {
+		return ""
+	}
+	if claims.Sun == "" {
+		return claims.Username
+	}
+	return claims.Sun
+}
+
+func groupOf(name string) string {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return ""
+	}
+	g, err := user.LookupGroupId(u.Gid)
+	if err != nil {
+		return u.Gid
+	}
+	return g.Name
+}
