@@ -32,6 +32,7 @@ import (
 	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
+	"github.com/runink/rink/cmds/rinkrestd"
 	"github.com/runink/rink/cmds/sacct"
 	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
@@ -63,7 +64,7 @@ var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-controller": controller.Run, "rink-metrics": metrics.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-exec": exec.Run, "rink-adopt": adopt.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
-	"rink-sim": sim.Run, "rink-barn": barn.Run,
+	"rink-sim": sim.Run, "rink-barn": barn.Run, "rinkrestd": rinkrestd.Run,
 	"sdiag": sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run, "scrontab": scrontab.Run, "strigger": strigger.Run,
 }
 
@@ -121,7 +122,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ME", me.Username)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "rest": rest},
 	})
 }
 

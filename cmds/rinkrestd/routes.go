@@ -61,6 +61,19 @@ func (s *server) routes() *http.ServeMux {
 		q.w.Write(s.openAPI()) // JSON is YAML too
 	}}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		var others []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			as := *r
+			as.Method = method
+			if _, pattern := mux.Handler(&as); pattern != "/" {
+				others = append(others, method)
+			}
+		}
+		if len(others) > 0 {
+			w.Header().Set("Allow", strings.Join(others, ", "))
+			http.Error(w, "Unable to process requested HTTP method", http.StatusMethodNotAllowed)
+			return
+		}
 		http.Error(w, "Unable to find requested URL", http.StatusNotFound)
 	})
 	return mux

@@ -247,14 +247,3 @@ func (c *slotted) Close() error {
 	defer c.free()
 	return c.Conn.Close()
 }
-
-// serveOne answers one client, on standard input and output: inetd, or a program that
-// starts this one for itself. It is asked by whoever started it.
-func (s *server) serveOne(env *cli.Env) error {
-	conn := &stdio{in: env.Stdin, out: env.Stdout, done: make(chan struct{})}
-	err := s.http().Serve(&single{conn: conn})
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
-}

@@ -1,36 +1,25 @@
 package rinkrestd
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
-	"time"
+
+	"github.com/runink/rink/cmds/internal/cli"
 )
 
-// stdio is standard input and output as a connection.
+// stdio is the end of standard input and output that the server has.
 type stdio struct {
-	in   io.Reader
-	out  io.Writer
+	net.Conn
 	once sync.Once
 	done chan struct{}
 }
 
-func (c *stdio) Read(b []byte) (int, error)  { return c.in.Read(b) }
-func (c *stdio) Write(b []byte) (int, error) { return c.out.Write(b) }
 func (c *stdio) Close() error {
 	c.once.Do(func() { close(c.done) })
-	return nil
+	return c.Conn.Close()
 }
-func (c *stdio) LocalAddr() net.Addr              { return stdioAddr{} }
-func (c *stdio) RemoteAddr() net.Addr             { return stdioAddr{} }
-func (c *stdio) SetDeadline(time.Time) error      { return nil }
-func (c *stdio) SetReadDeadline(time.Time) error  { return nil }
-func (c *stdio) SetWriteDeadline(time.Time) error { return nil }
-
-type stdioAddr struct{}
-
-func (stdioAddr) Network() string { return "stdio" }
-func (stdioAddr) String() string  { return "stdio" }
 
 // single accepts one connection, and is closed when that is.
 type single struct {
@@ -48,4 +37,29 @@ func (l *single) Accept() (net.Conn, error) {
 }
 
 func (l *single) Close() error   { return l.conn.Close() }
-func (l *single) Addr() net.Addr { return stdioAddr{} }
+func (l *single) Addr() net.Addr { return l.conn.LocalAddr() }
+
+// serveOne answers one request on standard input and output: inetd, or a program that
+// starts this one for itself. It is asked by whoever started it. A client that has said all
+// it wants to is still there for the answer, so that the input's end is not passed on.
+func (s *server) serveOne(env *cli.Env) error {
+	ours, theirs := net.Pipe()
+	conn := &stdio{Conn: theirs, done: make(chan struct{})}
+	go func() { // ends with the input, or when the request is answered
+		if n, _ := io.Copy(ours, env.Stdin); n == 0 {
+			ours.Close() // nothing is asked
+		}
+	}()
+	answered := make(chan error, 1)
+	go func() { // ends when the server closes its end
+		_, err := io.Copy(env.Stdout, ours)
+		answered <- err
+	}()
+	web := s.http()
+	web.SetKeepAlivesEnabled(false)
+	web.Serve(&single{conn: conn}) // returns when the connection is closed
+	if err := <-answered; err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	return nil
+}

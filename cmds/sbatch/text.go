@@ -32,7 +32,9 @@ func SubmitText(env *cli.Env, t Text) (id uint32, messages []string, err error) 
 	}
 	in := submit.Input(env)
 	in.Env, in.Root = func(string) (string, bool) { return "", false }, false
-	in.ReadFile = func(path string) ([]byte, error) { return nil, fmt.Errorf("%s: files of this host are not read for others", path) }
+	in.ReadFile = func(path string) ([]byte, error) {
+		return nil, fmt.Errorf("%s: files of this host are not read for others", path)
+	}
 	if err := line.Check(in); err != nil {
 		return 0, nil, err
 	}
