@@ -17,7 +17,7 @@ import (
 //
 //	rest METHOD PATH [DOCUMENT]
 //
-// With $REST_TOKEN set the token goes along, with $REST_USER a user's name, and what $REST_TAKES
+// With $REST_TOKEN set the token goes along, or the one in @FILE, with $REST_USER a user's name, and what $REST_TAKES
 // names is what is taken. "! rest" wants a status that is not 200. It is tried again as long as
 // nobody listens.
 func rest(ts *testscript.TestScript, neg bool, args []string) {
@@ -42,7 +42,11 @@ func rest(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequest(args[0], "http://localhost"+args[1], body)
 	ts.Check(err)
 	for header, variable := range map[string]string{"X-SLURM-USER-TOKEN": "REST_TOKEN", "X-SLURM-USER-NAME": "REST_USER", "Accept": "REST_TAKES"} {
-		if v := ts.Getenv(variable); v != "" {
+		v := ts.Getenv(variable)
+		if file, ok := strings.CutPrefix(v, "@"); ok {
+			v = strings.TrimPrefix(strings.TrimSpace(ts.ReadFile(file)), "SLURM_JWT=")
+		}
+		if v != "" {
 			req.Header.Set(header, v)
 		}
 	}

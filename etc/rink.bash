@@ -27,6 +27,9 @@ _rink() {
 	rinknoded)
 		options="--help --join -C -D -L -N -V -b -f -h -v"
 		;;
+	rinkrestd | slurmrestd)
+		options="--generate-openapi-spec --help --max-connections -V -a -d -f -h -s -t -v"
+		;;
 	sbatch | rbatch)
 		options="--account= --acctg-freq= --array= --autocomplete= --batch= --bb= --bbf= --begin= --chdir= --cluster-constraint= --cluster= --clusters= --comment= --consolidate-segments --constraint= --container-id= --container-type= --container= --context= --contiguous --core-spec= --cores-per-socket= --cpu-freq= --cpus-per-gpu= --cpus-per-task= --deadline= --delay-boot= --dependency= --distribution= --error= --exclude= --exclusive --export-file= --export= --external --extra-node-info= --extra= --get-user-env --gid= --gpu-bind= --gpu-freq= --gpus-per-node= --gpus-per-socket= --gpus-per-task= --gpus= --gres-flags= --gres= --help --hint= --hold --ignore-pbs --input= --isolation= --job-name= --kill-on-invalid-dep= --licenses= --mail-type= --mail-user= --mcs-label= --mem-bind= --mem-per-cpu= --mem-per-gpu= --mem-update= --mem= --mincpus= --network= --nice --no-kill --no-requeue --nodefile= --nodelist= --nodes= --ntasks-per-core= --ntasks-per-gpu= --ntasks-per-node= --ntasks-per-socket= --ntasks-per-tres= --ntasks= --oom-kill-step --open-mode= --output= --overcommit --oversubscribe --parsable --partition= --power= --prefer= --priority= --profile= --propagate --qos= --quiet --reboot --requeue --reservation= --resources= --resv-ports --segment= --signal= --sockets-per-node= --spread-job --spread-segments --stepmgr --switches= --tasks-per-node= --test-only --thread-spec= --threads-per-core= --time-min= --time= --tmp= --tres-bind= --tres-per-task= --uid= --usage --use-min-nodes --verbose --version --wait --wait-all-nodes= --wckey= --wrap= -A -B -C -D -F -G -H -J -L -M -N -O -Q -S -V -W -a -b -c -d -e -h -i -k -m -n -o -p -q -s -t -v -w -x"
 		;;
@@ -114,4 +117,4 @@ _rink() {
 	esac
 }
 
-complete -F _rink racct racctmgr ralloc rattach rbatch rbcast rcancel rcontrol rcrontab rdiag reff rinfo rink rinkctld rinknoded rprio rqueue rreport rrun rshare rstat rtrigger sacct sacctmgr salloc sattach sbatch sbcast scancel scontrol scrontab sdiag seff sinfo sprio squeue sreport srun sshare sstat strigger
+complete -F _rink racct racctmgr ralloc rattach rbatch rbcast rcancel rcontrol rcrontab rdiag reff rinfo rink rinkctld rinknoded rinkrestd rprio rqueue rreport rrun rshare rstat rtrigger sacct sacctmgr salloc sattach sbatch sbcast scancel scontrol scrontab sdiag seff sinfo slurmrestd sprio squeue sreport srun sshare sstat strigger

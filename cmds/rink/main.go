@@ -55,6 +55,7 @@ type command struct {
 var commands = []command{
 	{[]string{"rinkctld"}, daemon("rinkctld"), "the controller"},
 	{[]string{"rinknoded"}, daemon("rinknoded"), "the agent of a node"},
+	{[]string{"rinkrestd", "slurmrestd"}, daemon("rinkrestd"), "the cluster over HTTP"},
 	{[]string{"sbatch", "rbatch"}, sbatch.Run, "submit a job script or a pipeline"},
 	{[]string{"squeue", "rqueue"}, squeue.Run, "list jobs, steps and runs"},
 	{[]string{"scancel", "rcancel"}, scancel.Run, "cancel or signal jobs"},
@@ -93,7 +94,7 @@ var verbs = []command{
 }
 
 // daemons are the names that rinkd answers to.
-var daemons = []string{"rinkctld", "rinknoded"}
+var daemons = []string{"rinkctld", "rinknoded", "rinkrestd", "slurmrestd"}
 
 // daemon has rinkd take over: a command that only asks a daemon starts in half the
 // time without what daemons are made of. rinkd is looked for beside this

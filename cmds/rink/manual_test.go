@@ -17,6 +17,7 @@ import (
 	"github.com/runink/rink/cmds/internal/manual"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
+	"github.com/runink/rink/cmds/rinkrestd"
 	"github.com/runink/rink/slurm"
 )
 
@@ -44,7 +45,7 @@ func helpOf(t *testing.T, name string, run func(*cli.Env) int) string {
 
 // The commands of rinkd are asked for their help here, and not in another process.
 func init() {
-	of := map[string]func(*cli.Env) int{"rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "dev": dev.Run, "barn": barn.Run}
+	of := map[string]func(*cli.Env) int{"rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rinkrestd": rinkrestd.Run, "dev": dev.Run, "barn": barn.Run}
 	for _, list := range [][]command{commands, verbs} {
 		for i := range list {
 			if run := of[list[i].names[0]]; run != nil {
@@ -60,7 +61,7 @@ var related = map[string]string{
 	"srun": "sbatch.1 salloc.1 sattach.1", "salloc": "srun.1 sbatch.1", "scancel": "squeue.1", "scontrol": "squeue.1 sinfo.1 rink.conf.5",
 	"sacct": "sstat.1 sreport.1 seff.1", "sacctmgr": "sacct.1 sshare.1 sreport.1", "sprio": "sshare.1 squeue.1", "sshare": "sprio.1 sacctmgr.1",
 	"sdiag": "scontrol.1", "sstat": "sacct.1 seff.1", "sreport": "sacct.1 sacctmgr.1", "sattach": "srun.1", "sbcast": "srun.1", "scrontab": "sbatch.1 scancel.1",
-	"strigger": "scontrol.1", "seff": "sacct.1 reff.1", "reff": "seff.1 sacct.1", "rinkctld": "rinknoded.8 rink.conf.5", "rinknoded": "rinkctld.8 rink.conf.5",
+	"strigger": "scontrol.1", "seff": "sacct.1 reff.1", "reff": "seff.1 sacct.1", "rinkctld": "rinknoded.8 rink.conf.5", "rinknoded": "rinkctld.8 rink.conf.5", "rinkrestd": "rinkctld.8 rink.conf.5 scontrol.1",
 }
 
 // byHand reports whether there is a page that was not made from help texts.

@@ -1,8 +1,6 @@
 package rinkrestd
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/scontrol"
 )
 
 // asker is who a request comes from.
@@ -39,8 +38,11 @@ func (s *server) who(r *http.Request) (asker, error) {
 	name := r.Header.Get("X-SLURM-USER-NAME")
 	if token != "" && slices.Contains(s.auths, "jwt") {
 		a.token = strings.TrimSpace(token)
-		if a.via.User = subject(a.token); a.via.User == "" || name != "" && name != a.via.User {
+		if a.via.User = cli.TokenUser(a.token); a.via.User == "" {
 			return a, errWho
+		}
+		if name != "" && name != a.via.User {
+			return s.inNameOf(r, a, name)
 		}
 		a.via.Group = groupOf(a.via.User)
 		return a, nil
@@ -83,30 +85,6 @@ func (s *server) isSelf(r *http.Request) bool {
 	return false
 }
 
-// subject is the user that a token is said to be of. It is not believed: the controller
-// verifies the token, and answers as to whom it is really of.
-func subject(token string) string {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return ""
-	}
-	data, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
-	var claims struct {
-		Sun      string `json:"sun"`
-		Username string `json:"username"`
-	}
-	if json.Unmarshal(data, &claims) != nil {
-		return ""
-	}
-	if claims.Sun == "" {
-		return claims.Username
-	}
-	return claims.Sun
-}
-
 func groupOf(name string) string {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -118,3 +96,19 @@ func groupOf(name string) string {
 	}
 	return g.Name
 }
+
+// inNameOf has who holds a token ask in another user's name: by a token of that user's,
+// which the controller gives to those who may have one.
+func (s *server) inNameOf(r *http.Request, a asker, name string) (asker, error) {
+	q := &request{s: s, r: r, who: a}
+	t := q.command(scontrol.Run, "scontrol", "token", "username="+name, "lifespan="+proxyLife)
+	token, ok := strings.CutPrefix(strings.TrimSpace(t.out), "SLURM_JWT=")
+	if t.code != 0 || !ok {
+		return a, errWho
+	}
+	a.token, a.via.User, a.via.Group = token, name, groupOf(name)
+	return a, nil
+}
+
+// proxyLife is how long a token for one request is good, in seconds.
+const proxyLife = "300"

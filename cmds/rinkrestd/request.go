@@ -259,9 +259,6 @@ func (q *request) refused(t told) {
 		if s := statusOf(slurm.Errno(p.Number)); s != 0 {
 			status = s
 		}
-		if strings.Contains(strings.ToLower(line), "authentication error") { // whatever is said of the token
-			status = http.StatusUnauthorized
-		}
 		list = append(list, p)
 	}
 	if len(list) == 0 {
@@ -300,7 +297,7 @@ func statusOf(e slurm.Errno) int {
 		return http.StatusNotFound
 	case slurm.ErrnoAccessDenied, slurm.ErrnoUserIDMissing:
 		return http.StatusForbidden
-	case slurm.ErrnoAuthCredInvalid:
+	case slurm.ErrnoAuthCredInvalid, slurm.ErrnoProtocolAuthentication:
 		return http.StatusUnauthorized
 	}
 	return 0

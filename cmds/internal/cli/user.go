@@ -53,6 +53,11 @@ func (e *Env) token() *token {
 	return t
 }
 
+// TokenUser is whom a token names, unverified; "" when it cannot be read.
+func TokenUser(text string) string {
+	return (&Env{Vars: []string{"SLURM_JWT=" + text}}).token().user
+}
+
 // User is whom the command asks for when nobody is named: the user of the token in
 // SLURM_JWT, or the one who runs it. Nothing is decided by that: who calls is found
 // out by the daemons.
