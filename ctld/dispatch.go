@@ -39,7 +39,10 @@ func (s *Server) dispatchChange(old, cur *sched.Job) {
 	ending := cur.State.Has(slurm.JobCompleting)
 	if ending && (old == nil || !old.State.Has(slurm.JobCompleting)) {
 		for _, n := range cur.Completing {
-			s.sessions.send(n, s.endOrder(cur))
+			order := s.endOrder(cur)
+			// What is stopped takes no leave.
+			order.GetEnd().Now = old != nil && old.State.Base() == slurm.JobSuspended
+			s.sessions.send(n, order)
 		}
 		return
 	}
@@ -74,15 +77,14 @@ func (s *Server) leaveNodes(old, cur *sched.Job) {
 	}
 }
 
-// endOrder tells an agent to end what a job has there. A job that ended by
-// itself or lost a node is swept at once; one that is told to go gets TERM
-// first and KillWait to follow it.
+// endOrder tells an agent to end what a job has there, which gets TERM first and
+// KillWait to follow it.
 func (s *Server) endOrder(j *sched.Job) *rinkpb.Order {
 	killWait := s.killWait()
 	return &rinkpb.Order{Order: &rinkpb.Order_End{End: &rinkpb.EndJobHere{
 		HookEnv: s.epilogEnv(j),
 		Job:     uint32(j.ID), Restarts: j.Restarts, KillWait: int64(killWait / time.Second),
-		Now: j.State.Base() == slurm.JobCompleted || j.State.Base() == slurm.JobFailed, Reason: endWords(j),
+		Reason: endWords(j),
 	}}}
 }
 
@@ -97,6 +99,8 @@ func endWords(j *sched.Job) string {
 		return "DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"
 	case slurm.JobDeadline:
 		return "DUE TO DEADLINE"
+	case slurm.JobFailed:
+		return "(non-zero exit code or other failure mode)"
 	case slurm.JobCancelled:
 		if j.IsRequeuing() {
 			return "DUE TO JOB REQUEUE"

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
@@ -211,15 +210,24 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 		cmds = append(cmds, state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{AdminComment: &req.AdminComment}})
 	}
 	pending := j.State.Base() == slurm.JobPending
-	if req.Signal != 0 && (req.Signal != 9 || req.Batch) && !(pending && req.Signal == 15) {
-		if pending {
+	suspended := j.State.Base() == slurm.JobSuspended
+	if req.Signal != 0 && (req.Signal != 9 || req.Batch && !suspended) {
+		if pending || suspended {
 			out.Status = refuse(slurm.ErrnoTransitionStateNoUpdate)
+			return cmds, signals
+		}
+		if req.Batch && j.Script == "" {
+			out.Status = refuse(slurm.ErrnoJobScriptMissing)
 			return cmds, signals
 		}
 		return cmds, append(signals, func() { c.s.signalJob(j, req.Signal, req.Batch, req.Full) })
 	}
-	if req.Batch && !pending {
-		return cmds, append(signals, func() { c.s.signalJob(j, max(req.Signal, 15), true, false) })
+	if req.Batch && !pending && !suspended {
+		if j.Script == "" {
+			out.Status = refuse(slurm.ErrnoJobScriptMissing)
+			return cmds, signals
+		}
+		return cmds, append(signals, func() { c.s.signalJob(j, int32(syscall.SIGKILL), true, false) })
 	}
 	if isCron(j) {
 		return append(cmds, state.DropCron{Job: j.ID}), signals
@@ -240,14 +248,11 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 		if uint32(st.ID) != ref.Step {
 			continue
 		}
-		if req.Signal == int32(unix.SIGKILL) { // a signal as any, that does not say who ended the step
+		if req.Signal != 0 {
 			return append(signals, func() { c.s.passToStep(j, st, req.Signal) })
 		}
-		sig := req.Signal
-		if sig == 0 {
-			sig = 9 // a step gets no time to take leave, as in Slurm
-		}
-		return append(signals, func() { c.s.signalStep(j, st, sig, u.UID) })
+		// A step gets no time to take leave, as in Slurm.
+		return append(signals, func() { c.s.signalStep(j, st, int32(syscall.SIGKILL), u.UID) })
 	}
 	switch {
 	case j.HasEnded(): // and its steps are forgotten
@@ -264,6 +269,9 @@ func (s *Server) signalStep(j *sched.Job, st *sched.Step, sig int32, uid uint32)
 	if sig != 0 && sig != 9 {
 		s.passToStep(j, st, sig)
 		return
+	}
+	if j.State.Has(slurm.JobCompleting) {
+		return // its steps have been told to go, and have their time
 	}
 	if !j.HasEnded() {
 		s.stepBook.killed(j.ID, st.ID, uid)

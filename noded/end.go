@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,12 +16,16 @@ import (
 )
 
 // endJob ends what a job has here: TERM first and KILL after killWait, or KILL
-// at once when now, which is for one that nobody tells to go: it ended, or
-// never began.
+// at once when now, which is for one that never began.
 func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
 	j.mu.Lock()
 	again := j.ending
-	j.ending, j.killWait, j.endNow = true, killWait, now
+	if j.going && !now { // it has been told, and has its time
+		j.mu.Unlock()
+		a.maybeFinish(j)
+		return
+	}
+	j.ending, j.killWait, j.endNow, j.going = true, killWait, now, !now
 	left := j.left
 	ids := make([]string, 0, len(j.slices))
 	var told []*running
@@ -40,17 +45,43 @@ func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
 			a.log.Error("cannot keep that a job is ending", "job", j.key.job, "error", err)
 		}
 	}
+	gone := func() {
+		j.mu.Lock()
+		j.going = false
+		j.mu.Unlock()
+	}
 	if len(ids) == 0 {
+		gone()
 		a.maybeFinish(j)
 		return
 	}
-	slices.Sort(ids)
+	slices.Sort(ids) // the steps, and then the script
 	a.wg.Go(func() {
+		defer gone()
 		for _, r := range told {
 			r.lastWord(a, j, killWait, words)
 		}
-		a.endSlices(ids, killWait, now)
+		a.endSlices(ids, max(killWait, leastKillWait), now)
 	})
+}
+
+// leastKillWait is what a job has between TERM and KILL when KillWait is less,
+// as in Slurm.
+const leastKillWait = 5 * time.Second
+
+// failedWords is the reason of who goes because the job's script failed.
+const failedWords = "(non-zero exit code or other failure mode)"
+
+// endWords is what Slurm writes of who is to end.
+func (a *Agent) endWords(what, why string) string {
+	how := "CANCELLED AT " + time.Now().Format("2006-01-02T15:04:05")
+	switch {
+	case why == failedWords:
+		how = "FAILED " + why
+	case why != "":
+		how += " " + why
+	}
+	return fmt.Sprintf("slurmstepd: error: *** %s ON %s %s ***", what, a.conf.Node, how)
 }
 
 // endSlices ends slices and returns when the launcher was told to kill those
@@ -61,7 +92,11 @@ func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
 	defer cancel()
 	box := a.launcher()
 	if !now {
-		for _, id := range ids {
+		for _, id := range slices.Backward(ids) { // the script and its sruns first, while they have steps to tell of
+			if _, _, batch, ok := parseSliceID(id); ok && batch {
+				// The sruns of a script that goes at once tell how their tasks end.
+				box.Spare(ctx, id) // a launcher of before knows nothing of it, and kills them
+			}
 			for _, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGTERM} {
 				if err := box.Signal(ctx, id, slice.TargetAll, sig); err != nil && ctx.Err() == nil &&
 					!errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
@@ -182,13 +217,6 @@ func (j *job) asidesOf(id string) (ids []string) {
 	return ids
 }
 
-func spaced(s string) string {
-	if s == "" {
-		return ""
-	}
-	return s + " "
-}
-
 // lastWord says why a slice is being ended where its owner will look for it:
 // in the batch job's error file, or on the standard error of a step's srun. A
 // file system that hangs is not waited for.
@@ -196,21 +224,39 @@ func (r *running) lastWord(a *Agent, j *job, killWait time.Duration, why string)
 	if r.io != nil {
 		r.io.cancelled(killWait, why)
 	}
-	if r.note == "" {
+	j.mu.Lock()
+	note, again := r.note, r.worded
+	r.worded = true
+	j.mu.Unlock()
+	if note == "" || again {
 		return
 	}
-	text := fmt.Sprintf("slurmstepd: error: *** JOB %d ON %s CANCELLED AT %s %s***\n",
-		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))
+	text := a.endWords(fmt.Sprintf("JOB %d", j.key.job), why) + "\n"
 	written := make(chan error, 1)
-	go func() { written <- a.appendAs(j.here, r.note, text) }() // ends when the file system answers
+	go func() { written <- a.appendAs(j.here, note, text) }() // ends when the file system answers
 	select {
 	case err := <-written:
 		if err != nil {
-			a.log.Debug("cannot leave a last word", "file", r.note, "error", err)
+			a.log.Debug("cannot leave a last word", "file", note, "error", err)
 		}
 	case <-time.After(time.Second):
-		a.log.Warn("cannot leave a last word: the file system does not answer", "file", r.note)
+		a.log.Warn("cannot leave a last word: the file system does not answer", "file", note)
 	}
+}
+
+// notePath is the file that a task's errors go to; "": none.
+func notePath(t slice.Task) string {
+	s := t.Stderr
+	if s.Kind == slice.StreamStdout {
+		s = t.Stdout
+	}
+	if s.Kind != slice.StreamFile {
+		return ""
+	}
+	if filepath.IsAbs(s.Path) {
+		return s.Path
+	}
+	return filepath.Join(t.Dir, s.Path)
 }
 
 // signal carries out an order to signal a job or one of its steps.
@@ -227,20 +273,17 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 		switch {
 		case o.HasStep && !r.batch && r.step != nil && r.step.Step == o.Step,
 			o.Batch && r.batch,
-			o.Full,
-			!o.HasStep && !o.Batch && !r.batch:
+			o.Full && r.batch,
+			!o.HasStep && !o.Full && !o.Batch && !r.batch:
 			ids = append(ids, id)
 		}
 	}
 	j.mu.Unlock()
 	for _, id := range ids {
-		if o.Signal != int32(syscall.SIGTERM) {
-			break
-		}
 		j.mu.Lock()
 		r := j.slices[id]
 		j.mu.Unlock()
-		if r != nil && r.io != nil {
+		if r != nil && r.io != nil && o.Signal == int32(syscall.SIGTERM) {
 			r.io.terminated("")
 		}
 	}
@@ -257,7 +300,18 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 				a.wg.Go(func() { a.endSlices([]string{aside}, 0, true) })
 			}
 		}
-		a.signalSlice(ctx, j, id, earlySignal{syscall.Signal(o.Signal), target})
+		early := earlySignal{syscall.Signal(o.Signal), target}
+		j.mu.Lock()
+		r := j.slices[id]
+		j.mu.Unlock()
+		if r != nil && r.batch && (o.Signal == int32(syscall.SIGTERM) || o.Signal == int32(syscall.SIGKILL)) {
+			a.wg.Go(func() { // the file may be on a file system that hangs
+				r.lastWord(a, j, 0, "")
+				a.signalSlice(ctx, j, id, early)
+			})
+			continue
+		}
+		a.signalSlice(ctx, j, id, early)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -31,6 +30,7 @@ type job struct {
 	killWait  time.Duration       // when ending: how long after TERM comes KILL
 	endNow    bool                // when ending: KILL at once
 	left      bool                // the node is no longer its own, and may be another's by now
+	going     bool                // it was told to go, and has its time
 	finished  bool
 	pauses    uint64          // how often it was told to stop or go on
 	mps       *mpsDaemon      // nil: it has none
@@ -51,6 +51,7 @@ type running struct {
 	step      *rinkpb.LaunchStep // nil for the batch script
 	io        *taskIO            // streams carried to srun; nil for the batch script
 	note      string             // path of the file a last word on the job's end goes to
+	worded    bool               // it was written
 	held      *contained         // what its container needs
 	spec      *slice.Spec        // as started by this agent, for the task epilogs
 	endedByUs bool               // it is to end, also when it is only being started
@@ -565,7 +566,12 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		forget()
 	}
 	if batch {
-		a.endJob(j, 0, true, "") // the script's end is the job's: what is left of it goes
+		// The script's end is the job's: its steps are told to go.
+		why := ""
+		if done != nil && (done.Exit.GetCode() != 0 || done.Exit.GetSignal() != 0) {
+			why = failedWords
+		}
+		a.endJob(j, time.Duration(j.here.KillWait)*time.Second, false, why)
 		return
 	}
 	a.maybeFinish(j)
@@ -678,18 +684,4 @@ func (a *Agent) held() []*rinkpb.HeldJob {
 		out = append(out, &rinkpb.HeldJob{Job: k.job, Restarts: k.restarts})
 	}
 	return out
-}
-
-func notePath(t slice.Task) string {
-	s := t.Stderr
-	if s.Kind == slice.StreamStdout {
-		s = t.Stdout
-	}
-	if s.Kind != slice.StreamFile {
-		return ""
-	}
-	if filepath.IsAbs(s.Path) {
-		return s.Path
-	}
-	return filepath.Join(t.Dir, s.Path)
 }

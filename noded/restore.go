@@ -174,7 +174,11 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	case start:
 		a.wg.Go(func() { a.startBatch(a.work, j, launch) })
 	case j.ending:
-		a.endJob(j, time.Duration(end.KillWait)*time.Second, end.Now || over || reported, "")
+		killWait := end.KillWait
+		if killWait == 0 {
+			killWait = here.KillWait // it was not noted yet that the script's end is the job's
+		}
+		a.endJob(j, time.Duration(killWait)*time.Second, end.Now, "")
 	}
 	return nil
 }

@@ -507,8 +507,7 @@ func (t *taskIO) cancelWords(why string) []string {
 	if again || t.order.StepNodeIndex != 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
-		t.job.key.job, t.order.Step, t.a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))}
+	return []string{t.a.endWords(fmt.Sprintf("STEP %d.%d", t.job.key.job, t.order.Step), why)}
 }
 
 func closeFiles(f slice.Files) {

@@ -141,7 +141,7 @@ func (a *Agent) noteEnd(id string, end slice.TaskEnd) {
 			r.ends = map[int]slice.TaskExit{}
 		}
 		r.ends[end.Task] = end.Exit
-		last = len(r.ends) >= r.tasks()
+		last = len(r.ends) >= r.tasks() && !(r.batch && j.going) // which has its time
 	}
 	j.mu.Unlock()
 	if last {

@@ -386,7 +386,7 @@ func (p *program) forkTask(i int) (int, syscall.Errno) {
 
 // watch waits for the tasks and for the launcher's word until no process is
 // left. When the launcher dies, or all tasks have ended, what remains of the
-// slice is killed.
+// slice is killed; what is spared only when the launcher dies or says so.
 //
 //go:norace
 //go:noinline
@@ -404,14 +404,14 @@ func (p *program) watch() {
 	for {
 		n, none := p.reap()
 		left -= n
-		if none || left == 0 && p.pidns { // the kernel ends the namespace with its first process
+		if left == 0 && !p.spare {
+			dying = true
+		}
+		if none || dying && left == 0 && p.pidns { // the kernel ends the namespace with its first process
 			if p.others.kind != 0 {
 				p.send(&p.others)
 			}
 			exit(0)
-		}
-		if left == 0 {
-			dying = true
 		}
 		var wait uintptr
 		if dying {
@@ -452,6 +452,8 @@ func (p *program) heed() bool {
 	switch p.msg.what {
 	case ctlKill:
 		return true
+	case ctlSpare:
+		p.spare = true
 	case ctlAll:
 		if p.pidns {
 			sys(unix.SYS_KILL, ^uintptr(0), uintptr(p.msg.sig), 0, 0, 0, 0)

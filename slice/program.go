@@ -17,6 +17,7 @@ type program struct {
 	cloneFlags uintptr // of the first process
 	waitGo     bool    // wait for a byte on ctl before the setup: id maps
 	pidns      bool
+	spare      bool                // what outlives the tasks is left to go by itself
 	ignored    uint64              // signals that the launcher ignores, by number less one
 	cleared    bool                // the kernel has taken the launcher's handlers of signals from the first process
 	born       func(*program, int) // child, where it is called from Go: by name the linker takes its stack for the caller's
@@ -210,6 +211,7 @@ const (
 	ctlTaskGroup                  // signal the process group of a task
 	ctlAll                        // signal all processes of the pid namespace
 	ctlKill                       // kill everything below
+	ctlSpare                      // what outlives the tasks is not killed for it
 )
 
 // space returns n bytes, all zero, that stay where they are for as long as the program

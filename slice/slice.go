@@ -270,6 +270,10 @@ func (s *Slice) signalAll(sig syscall.Signal) error {
 	return nil
 }
 
+// Spare leaves what outlives the tasks to go by itself: it is no longer killed
+// for their end, but by Kill.
+func (s *Slice) Spare() error { return s.tell(ctlMsg{what: ctlSpare, task: -1}) }
+
 // killTime is how long killing is tried for before it is given up.
 const killTime = 10 * time.Second
 

@@ -92,3 +92,37 @@ func TestVariableForThePidIsChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsSparedOutlivesTheTasks(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		if own && os.Geteuid() != 0 {
+			continue
+		}
+		h, dir := testHost(t), openDir(t)
+		s := shell("(sleep 0.8; echo there >"+dir+"/left) & sleep 0.2", dir+"/a")
+		s.Namespaces.PID = own
+		sl := start(t, h, s)
+		if err := sl.Spare(); err != nil {
+			t.Fatal(err)
+		}
+		sl.Wait()
+		if text, _ := os.ReadFile(dir + "/left"); string(text) != "there\n" {
+			t.Errorf("own namespace %v: what was spared left %q", own, text)
+		}
+		s = shell("sleep 60 & sleep 0.2", dir+"/b")
+		s.ID += ".killed"
+		s.Namespaces.PID = own
+		sl = start(t, h, s)
+		if err := sl.Spare(); err != nil {
+			t.Fatal(err)
+		}
+		<-sl.TaskEnds()
+		select {
+		case <-sl.Done():
+			t.Errorf("own namespace %v: the slice ended with its task", own)
+		case <-time.After(100 * time.Millisecond):
+		}
+		sl.Kill()
+		sl.Wait()
+	}
+}

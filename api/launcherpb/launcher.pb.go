@@ -130,7 +130,7 @@ func (x Signal_Target) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Signal_Target.Descriptor instead.
 func (Signal_Target) EnumDescriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{7, 0}
+	return file_launcher_proto_rawDescGZIP(), []int{8, 0}
 }
 
 type Request struct {
@@ -150,6 +150,7 @@ type Request struct {
 	//	*Request_Subscribe
 	//	*Request_Shutdown
 	//	*Request_CloseStdin
+	//	*Request_Spare
 	Op            isRequest_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -307,6 +308,15 @@ func (x *Request) GetCloseStdin() *CloseStdin {
 	return nil
 }
 
+func (x *Request) GetSpare() *Spare {
+	if x != nil {
+		if x, ok := x.Op.(*Request_Spare); ok {
+			return x.Spare
+		}
+	}
+	return nil
+}
+
 type isRequest_Op interface {
 	isRequest_Op()
 }
@@ -359,6 +369,10 @@ type Request_CloseStdin struct {
 	CloseStdin *CloseStdin `protobuf:"bytes,13,opt,name=close_stdin,json=closeStdin,proto3,oneof"`
 }
 
+type Request_Spare struct {
+	Spare *Spare `protobuf:"bytes,14,opt,name=spare,proto3,oneof"`
+}
+
 func (*Request_Hello) isRequest_Op() {}
 
 func (*Request_Launch) isRequest_Op() {}
@@ -382,6 +396,8 @@ func (*Request_Subscribe) isRequest_Op() {}
 func (*Request_Shutdown) isRequest_Op() {}
 
 func (*Request_CloseStdin) isRequest_Op() {}
+
+func (*Request_Spare) isRequest_Op() {}
 
 type Response struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -815,6 +831,51 @@ func (x *Launch) GetSpec() *Spec {
 	return nil
 }
 
+// Spare leaves what outlives a slice's tasks to go by itself, until it is killed.
+type Spare struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slice         string                 `protobuf:"bytes,1,opt,name=slice,proto3" json:"slice,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spare) Reset() {
+	*x = Spare{}
+	mi := &file_launcher_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spare) ProtoMessage() {}
+
+func (x *Spare) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spare.ProtoReflect.Descriptor instead.
+func (*Spare) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Spare) GetSlice() string {
+	if x != nil {
+		return x.Slice
+	}
+	return ""
+}
+
 type Signal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Slice         string                 `protobuf:"bytes,1,opt,name=slice,proto3" json:"slice,omitempty"`
@@ -827,7 +888,7 @@ type Signal struct {
 
 func (x *Signal) Reset() {
 	*x = Signal{}
-	mi := &file_launcher_proto_msgTypes[7]
+	mi := &file_launcher_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +900,7 @@ func (x *Signal) String() string {
 func (*Signal) ProtoMessage() {}
 
 func (x *Signal) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[7]
+	mi := &file_launcher_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +913,7 @@ func (x *Signal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signal.ProtoReflect.Descriptor instead.
 func (*Signal) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{7}
+	return file_launcher_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Signal) GetSlice() string {
@@ -892,7 +953,7 @@ type Kill struct {
 
 func (x *Kill) Reset() {
 	*x = Kill{}
-	mi := &file_launcher_proto_msgTypes[8]
+	mi := &file_launcher_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +965,7 @@ func (x *Kill) String() string {
 func (*Kill) ProtoMessage() {}
 
 func (x *Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[8]
+	mi := &file_launcher_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +978,7 @@ func (x *Kill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kill.ProtoReflect.Descriptor instead.
 func (*Kill) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{8}
+	return file_launcher_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Kill) GetSlice() string {
@@ -935,7 +996,7 @@ type List struct {
 
 func (x *List) Reset() {
 	*x = List{}
-	mi := &file_launcher_proto_msgTypes[9]
+	mi := &file_launcher_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1008,7 @@ func (x *List) String() string {
 func (*List) ProtoMessage() {}
 
 func (x *List) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[9]
+	mi := &file_launcher_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1021,7 @@ func (x *List) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use List.ProtoReflect.Descriptor instead.
 func (*List) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{9}
+	return file_launcher_proto_rawDescGZIP(), []int{10}
 }
 
 type Usage struct {
@@ -972,7 +1033,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_launcher_proto_msgTypes[10]
+	mi := &file_launcher_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1045,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[10]
+	mi := &file_launcher_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1058,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{10}
+	return file_launcher_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Usage) GetSlice() string {
@@ -1016,7 +1077,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_launcher_proto_msgTypes[11]
+	mi := &file_launcher_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1089,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[11]
+	mi := &file_launcher_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1102,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{11}
+	return file_launcher_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Forget) GetSlice() string {
@@ -1060,7 +1121,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_launcher_proto_msgTypes[12]
+	mi := &file_launcher_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1133,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[12]
+	mi := &file_launcher_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1146,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{12}
+	return file_launcher_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Attach) GetSlice() string {
@@ -1105,7 +1166,7 @@ type CloseStdin struct {
 
 func (x *CloseStdin) Reset() {
 	*x = CloseStdin{}
-	mi := &file_launcher_proto_msgTypes[13]
+	mi := &file_launcher_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1178,7 @@ func (x *CloseStdin) String() string {
 func (*CloseStdin) ProtoMessage() {}
 
 func (x *CloseStdin) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[13]
+	mi := &file_launcher_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1191,7 @@ func (x *CloseStdin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseStdin.ProtoReflect.Descriptor instead.
 func (*CloseStdin) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{13}
+	return file_launcher_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CloseStdin) GetSlice() string {
@@ -1159,7 +1220,7 @@ type Resize struct {
 
 func (x *Resize) Reset() {
 	*x = Resize{}
-	mi := &file_launcher_proto_msgTypes[14]
+	mi := &file_launcher_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1232,7 @@ func (x *Resize) String() string {
 func (*Resize) ProtoMessage() {}
 
 func (x *Resize) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[14]
+	mi := &file_launcher_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1245,7 @@ func (x *Resize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resize.ProtoReflect.Descriptor instead.
 func (*Resize) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{14}
+	return file_launcher_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Resize) GetSlice() string {
@@ -1223,7 +1284,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_launcher_proto_msgTypes[15]
+	mi := &file_launcher_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1296,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[15]
+	mi := &file_launcher_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1309,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{15}
+	return file_launcher_proto_rawDescGZIP(), []int{16}
 }
 
 type Shutdown struct {
@@ -1260,7 +1321,7 @@ type Shutdown struct {
 
 func (x *Shutdown) Reset() {
 	*x = Shutdown{}
-	mi := &file_launcher_proto_msgTypes[16]
+	mi := &file_launcher_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1333,7 @@ func (x *Shutdown) String() string {
 func (*Shutdown) ProtoMessage() {}
 
 func (x *Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[16]
+	mi := &file_launcher_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1346,7 @@ func (x *Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shutdown.ProtoReflect.Descriptor instead.
 func (*Shutdown) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{16}
+	return file_launcher_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Shutdown) GetForce() bool {
@@ -1311,7 +1372,7 @@ type TaskFiles struct {
 
 func (x *TaskFiles) Reset() {
 	*x = TaskFiles{}
-	mi := &file_launcher_proto_msgTypes[17]
+	mi := &file_launcher_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1384,7 @@ func (x *TaskFiles) String() string {
 func (*TaskFiles) ProtoMessage() {}
 
 func (x *TaskFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[17]
+	mi := &file_launcher_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1397,7 @@ func (x *TaskFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFiles.ProtoReflect.Descriptor instead.
 func (*TaskFiles) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{17}
+	return file_launcher_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TaskFiles) GetTask() int32 {
@@ -1397,7 +1458,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_launcher_proto_msgTypes[18]
+	mi := &file_launcher_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1470,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[18]
+	mi := &file_launcher_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1483,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{18}
+	return file_launcher_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *State) GetSlice() string {
@@ -1485,7 +1546,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_launcher_proto_msgTypes[19]
+	mi := &file_launcher_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1558,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[19]
+	mi := &file_launcher_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1571,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{19}
+	return file_launcher_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Event) GetExit() *Exit {
@@ -1540,7 +1601,7 @@ type TaskEnd struct {
 
 func (x *TaskEnd) Reset() {
 	*x = TaskEnd{}
-	mi := &file_launcher_proto_msgTypes[20]
+	mi := &file_launcher_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1613,7 @@ func (x *TaskEnd) String() string {
 func (*TaskEnd) ProtoMessage() {}
 
 func (x *TaskEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[20]
+	mi := &file_launcher_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1626,7 @@ func (x *TaskEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskEnd.ProtoReflect.Descriptor instead.
 func (*TaskEnd) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{20}
+	return file_launcher_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TaskEnd) GetSlice() string {
@@ -1616,7 +1677,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_launcher_proto_msgTypes[21]
+	mi := &file_launcher_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1689,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[21]
+	mi := &file_launcher_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1702,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{21}
+	return file_launcher_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Exit) GetSlice() string {
@@ -1731,7 +1792,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_launcher_proto_msgTypes[22]
+	mi := &file_launcher_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1743,7 +1804,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[22]
+	mi := &file_launcher_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1756,7 +1817,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{22}
+	return file_launcher_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TaskExit) GetEndedNs() int64 {
@@ -1844,7 +1905,7 @@ type UsageSample struct {
 
 func (x *UsageSample) Reset() {
 	*x = UsageSample{}
-	mi := &file_launcher_proto_msgTypes[23]
+	mi := &file_launcher_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +1917,7 @@ func (x *UsageSample) String() string {
 func (*UsageSample) ProtoMessage() {}
 
 func (x *UsageSample) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[23]
+	mi := &file_launcher_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +1930,7 @@ func (x *UsageSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageSample.ProtoReflect.Descriptor instead.
 func (*UsageSample) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{23}
+	return file_launcher_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UsageSample) GetUserUs() int64 {
@@ -1985,7 +2046,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_launcher_proto_msgTypes[24]
+	mi := &file_launcher_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1997,7 +2058,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[24]
+	mi := &file_launcher_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2010,7 +2071,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{24}
+	return file_launcher_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Record) GetSpec() *Spec {
@@ -2080,7 +2141,7 @@ type Spec struct {
 
 func (x *Spec) Reset() {
 	*x = Spec{}
-	mi := &file_launcher_proto_msgTypes[25]
+	mi := &file_launcher_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2153,7 @@ func (x *Spec) String() string {
 func (*Spec) ProtoMessage() {}
 
 func (x *Spec) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[25]
+	mi := &file_launcher_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2166,7 @@ func (x *Spec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spec.ProtoReflect.Descriptor instead.
 func (*Spec) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{25}
+	return file_launcher_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Spec) GetId() string {
@@ -2294,7 +2355,7 @@ type Root struct {
 
 func (x *Root) Reset() {
 	*x = Root{}
-	mi := &file_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2367,7 @@ func (x *Root) String() string {
 func (*Root) ProtoMessage() {}
 
 func (x *Root) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2380,7 @@ func (x *Root) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Root.ProtoReflect.Descriptor instead.
 func (*Root) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{26}
+	return file_launcher_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Root) GetPath() string {
@@ -2401,7 +2462,7 @@ type RootMount struct {
 
 func (x *RootMount) Reset() {
 	*x = RootMount{}
-	mi := &file_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2474,7 @@ func (x *RootMount) String() string {
 func (*RootMount) ProtoMessage() {}
 
 func (x *RootMount) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2487,7 @@ func (x *RootMount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootMount.ProtoReflect.Descriptor instead.
 func (*RootMount) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{27}
+	return file_launcher_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RootMount) GetType() string {
@@ -2495,7 +2556,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2568,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2520,7 +2581,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{28}
+	return file_launcher_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Link) GetPath() string {
@@ -2549,7 +2610,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2622,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2635,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{29}
+	return file_launcher_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Network) GetRange() string {
@@ -2601,7 +2662,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2613,7 +2674,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2626,7 +2687,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{30}
+	return file_launcher_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Destination) GetTo() string {
@@ -2653,7 +2714,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2726,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +2739,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{31}
+	return file_launcher_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Identity) GetUid() uint32 {
@@ -2708,7 +2769,7 @@ type Confine struct {
 
 func (x *Confine) Reset() {
 	*x = Confine{}
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2720,7 +2781,7 @@ func (x *Confine) String() string {
 func (*Confine) ProtoMessage() {}
 
 func (x *Confine) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2733,7 +2794,7 @@ func (x *Confine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Confine.ProtoReflect.Descriptor instead.
 func (*Confine) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{32}
+	return file_launcher_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Confine) GetNoNewPrivs() bool {
@@ -2779,7 +2840,7 @@ type Namespaces struct {
 
 func (x *Namespaces) Reset() {
 	*x = Namespaces{}
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +2852,7 @@ func (x *Namespaces) String() string {
 func (*Namespaces) ProtoMessage() {}
 
 func (x *Namespaces) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +2865,7 @@ func (x *Namespaces) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Namespaces.ProtoReflect.Descriptor instead.
 func (*Namespaces) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{33}
+	return file_launcher_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Namespaces) GetPid() bool {
@@ -2867,7 +2928,7 @@ type Mount struct {
 
 func (x *Mount) Reset() {
 	*x = Mount{}
-	mi := &file_launcher_proto_msgTypes[34]
+	mi := &file_launcher_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2879,7 +2940,7 @@ func (x *Mount) String() string {
 func (*Mount) ProtoMessage() {}
 
 func (x *Mount) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[34]
+	mi := &file_launcher_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2892,7 +2953,7 @@ func (x *Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mount.ProtoReflect.Descriptor instead.
 func (*Mount) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{34}
+	return file_launcher_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Mount) GetSource() string {
@@ -2927,7 +2988,7 @@ type Cgroup struct {
 
 func (x *Cgroup) Reset() {
 	*x = Cgroup{}
-	mi := &file_launcher_proto_msgTypes[35]
+	mi := &file_launcher_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2939,7 +3000,7 @@ func (x *Cgroup) String() string {
 func (*Cgroup) ProtoMessage() {}
 
 func (x *Cgroup) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[35]
+	mi := &file_launcher_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2952,7 +3013,7 @@ func (x *Cgroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cgroup.ProtoReflect.Descriptor instead.
 func (*Cgroup) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{35}
+	return file_launcher_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Cgroup) GetOn() bool {
@@ -2994,7 +3055,7 @@ type Level struct {
 
 func (x *Level) Reset() {
 	*x = Level{}
-	mi := &file_launcher_proto_msgTypes[36]
+	mi := &file_launcher_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3067,7 @@ func (x *Level) String() string {
 func (*Level) ProtoMessage() {}
 
 func (x *Level) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[36]
+	mi := &file_launcher_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3080,7 @@ func (x *Level) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Level.ProtoReflect.Descriptor instead.
 func (*Level) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{36}
+	return file_launcher_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Level) GetName() string {
@@ -3105,7 +3166,7 @@ type DeviceRule struct {
 
 func (x *DeviceRule) Reset() {
 	*x = DeviceRule{}
-	mi := &file_launcher_proto_msgTypes[37]
+	mi := &file_launcher_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3117,7 +3178,7 @@ func (x *DeviceRule) String() string {
 func (*DeviceRule) ProtoMessage() {}
 
 func (x *DeviceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[37]
+	mi := &file_launcher_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3130,7 +3191,7 @@ func (x *DeviceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceRule.ProtoReflect.Descriptor instead.
 func (*DeviceRule) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{37}
+	return file_launcher_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DeviceRule) GetAllow() bool {
@@ -3180,7 +3241,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_launcher_proto_msgTypes[38]
+	mi := &file_launcher_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3192,7 +3253,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[38]
+	mi := &file_launcher_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3205,7 +3266,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{38}
+	return file_launcher_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Rlimit) GetResource() int32 {
@@ -3260,7 +3321,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_launcher_proto_msgTypes[39]
+	mi := &file_launcher_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3333,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[39]
+	mi := &file_launcher_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3346,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{39}
+	return file_launcher_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Task) GetArgv() [][]byte {
@@ -3405,7 +3466,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_launcher_proto_msgTypes[40]
+	mi := &file_launcher_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3417,7 +3478,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[40]
+	mi := &file_launcher_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3430,7 +3491,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{40}
+	return file_launcher_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Stream) GetKind() int32 {
@@ -3465,7 +3526,7 @@ var File_launcher_proto protoreflect.FileDescriptor
 
 const file_launcher_proto_rawDesc = "" +
 	"\n" +
-	"\x0elauncher.proto\x12\x12runink.launcher.v1\"\xb1\x05\n" +
+	"\x0elauncher.proto\x12\x12runink.launcher.v1\"\xe4\x05\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x121\n" +
 	"\x05hello\x18\x02 \x01(\v2\x19.runink.launcher.v1.HelloH\x00R\x05hello\x124\n" +
@@ -3481,7 +3542,8 @@ const file_launcher_proto_rawDesc = "" +
 	"\tsubscribe\x18\v \x01(\v2\x1d.runink.launcher.v1.SubscribeH\x00R\tsubscribe\x12:\n" +
 	"\bshutdown\x18\f \x01(\v2\x1c.runink.launcher.v1.ShutdownH\x00R\bshutdown\x12A\n" +
 	"\vclose_stdin\x18\r \x01(\v2\x1e.runink.launcher.v1.CloseStdinH\x00R\n" +
-	"closeStdinB\x04\n" +
+	"closeStdin\x121\n" +
+	"\x05spare\x18\x0e \x01(\v2\x19.runink.launcher.v1.SpareH\x00R\x05spareB\x04\n" +
 	"\x02op\"\x94\x03\n" +
 	"\bResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12/\n" +
@@ -3526,7 +3588,9 @@ const file_launcher_proto_rawDesc = "" +
 	"\x06slices\x18\b \x01(\x05R\x06slices\x12\x1b\n" +
 	"\trss_bytes\x18\t \x01(\x04R\brssBytes\"6\n" +
 	"\x06Launch\x12,\n" +
-	"\x04spec\x18\x01 \x01(\v2\x18.runink.launcher.v1.SpecR\x04spec\"\xb6\x01\n" +
+	"\x04spec\x18\x01 \x01(\v2\x18.runink.launcher.v1.SpecR\x04spec\"\x1d\n" +
+	"\x05Spare\x12\x14\n" +
+	"\x05slice\x18\x01 \x01(\tR\x05slice\"\xb6\x01\n" +
 	"\x06Signal\x12\x14\n" +
 	"\x05slice\x18\x01 \x01(\tR\x05slice\x12\x16\n" +
 	"\x06signal\x18\x02 \x01(\x05R\x06signal\x129\n" +
@@ -3788,7 +3852,7 @@ func file_launcher_proto_rawDescGZIP() []byte {
 }
 
 var file_launcher_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_launcher_proto_goTypes = []any{
 	(Error_Code)(0),     // 0: runink.launcher.v1.Error.Code
 	(Signal_Target)(0),  // 1: runink.launcher.v1.Signal.Target
@@ -3799,98 +3863,100 @@ var file_launcher_proto_goTypes = []any{
 	(*Hello)(nil),       // 6: runink.launcher.v1.Hello
 	(*Info)(nil),        // 7: runink.launcher.v1.Info
 	(*Launch)(nil),      // 8: runink.launcher.v1.Launch
-	(*Signal)(nil),      // 9: runink.launcher.v1.Signal
-	(*Kill)(nil),        // 10: runink.launcher.v1.Kill
-	(*List)(nil),        // 11: runink.launcher.v1.List
-	(*Usage)(nil),       // 12: runink.launcher.v1.Usage
-	(*Forget)(nil),      // 13: runink.launcher.v1.Forget
-	(*Attach)(nil),      // 14: runink.launcher.v1.Attach
-	(*CloseStdin)(nil),  // 15: runink.launcher.v1.CloseStdin
-	(*Resize)(nil),      // 16: runink.launcher.v1.Resize
-	(*Subscribe)(nil),   // 17: runink.launcher.v1.Subscribe
-	(*Shutdown)(nil),    // 18: runink.launcher.v1.Shutdown
-	(*TaskFiles)(nil),   // 19: runink.launcher.v1.TaskFiles
-	(*State)(nil),       // 20: runink.launcher.v1.State
-	(*Event)(nil),       // 21: runink.launcher.v1.Event
-	(*TaskEnd)(nil),     // 22: runink.launcher.v1.TaskEnd
-	(*Exit)(nil),        // 23: runink.launcher.v1.Exit
-	(*TaskExit)(nil),    // 24: runink.launcher.v1.TaskExit
-	(*UsageSample)(nil), // 25: runink.launcher.v1.UsageSample
-	(*Record)(nil),      // 26: runink.launcher.v1.Record
-	(*Spec)(nil),        // 27: runink.launcher.v1.Spec
-	(*Root)(nil),        // 28: runink.launcher.v1.Root
-	(*RootMount)(nil),   // 29: runink.launcher.v1.RootMount
-	(*Link)(nil),        // 30: runink.launcher.v1.Link
-	(*Network)(nil),     // 31: runink.launcher.v1.Network
-	(*Destination)(nil), // 32: runink.launcher.v1.Destination
-	(*Identity)(nil),    // 33: runink.launcher.v1.Identity
-	(*Confine)(nil),     // 34: runink.launcher.v1.Confine
-	(*Namespaces)(nil),  // 35: runink.launcher.v1.Namespaces
-	(*Mount)(nil),       // 36: runink.launcher.v1.Mount
-	(*Cgroup)(nil),      // 37: runink.launcher.v1.Cgroup
-	(*Level)(nil),       // 38: runink.launcher.v1.Level
-	(*DeviceRule)(nil),  // 39: runink.launcher.v1.DeviceRule
-	(*Rlimit)(nil),      // 40: runink.launcher.v1.Rlimit
-	(*Task)(nil),        // 41: runink.launcher.v1.Task
-	(*Stream)(nil),      // 42: runink.launcher.v1.Stream
+	(*Spare)(nil),       // 9: runink.launcher.v1.Spare
+	(*Signal)(nil),      // 10: runink.launcher.v1.Signal
+	(*Kill)(nil),        // 11: runink.launcher.v1.Kill
+	(*List)(nil),        // 12: runink.launcher.v1.List
+	(*Usage)(nil),       // 13: runink.launcher.v1.Usage
+	(*Forget)(nil),      // 14: runink.launcher.v1.Forget
+	(*Attach)(nil),      // 15: runink.launcher.v1.Attach
+	(*CloseStdin)(nil),  // 16: runink.launcher.v1.CloseStdin
+	(*Resize)(nil),      // 17: runink.launcher.v1.Resize
+	(*Subscribe)(nil),   // 18: runink.launcher.v1.Subscribe
+	(*Shutdown)(nil),    // 19: runink.launcher.v1.Shutdown
+	(*TaskFiles)(nil),   // 20: runink.launcher.v1.TaskFiles
+	(*State)(nil),       // 21: runink.launcher.v1.State
+	(*Event)(nil),       // 22: runink.launcher.v1.Event
+	(*TaskEnd)(nil),     // 23: runink.launcher.v1.TaskEnd
+	(*Exit)(nil),        // 24: runink.launcher.v1.Exit
+	(*TaskExit)(nil),    // 25: runink.launcher.v1.TaskExit
+	(*UsageSample)(nil), // 26: runink.launcher.v1.UsageSample
+	(*Record)(nil),      // 27: runink.launcher.v1.Record
+	(*Spec)(nil),        // 28: runink.launcher.v1.Spec
+	(*Root)(nil),        // 29: runink.launcher.v1.Root
+	(*RootMount)(nil),   // 30: runink.launcher.v1.RootMount
+	(*Link)(nil),        // 31: runink.launcher.v1.Link
+	(*Network)(nil),     // 32: runink.launcher.v1.Network
+	(*Destination)(nil), // 33: runink.launcher.v1.Destination
+	(*Identity)(nil),    // 34: runink.launcher.v1.Identity
+	(*Confine)(nil),     // 35: runink.launcher.v1.Confine
+	(*Namespaces)(nil),  // 36: runink.launcher.v1.Namespaces
+	(*Mount)(nil),       // 37: runink.launcher.v1.Mount
+	(*Cgroup)(nil),      // 38: runink.launcher.v1.Cgroup
+	(*Level)(nil),       // 39: runink.launcher.v1.Level
+	(*DeviceRule)(nil),  // 40: runink.launcher.v1.DeviceRule
+	(*Rlimit)(nil),      // 41: runink.launcher.v1.Rlimit
+	(*Task)(nil),        // 42: runink.launcher.v1.Task
+	(*Stream)(nil),      // 43: runink.launcher.v1.Stream
 }
 var file_launcher_proto_depIdxs = []int32{
 	6,  // 0: runink.launcher.v1.Request.hello:type_name -> runink.launcher.v1.Hello
 	8,  // 1: runink.launcher.v1.Request.launch:type_name -> runink.launcher.v1.Launch
-	9,  // 2: runink.launcher.v1.Request.signal:type_name -> runink.launcher.v1.Signal
-	10, // 3: runink.launcher.v1.Request.kill:type_name -> runink.launcher.v1.Kill
-	11, // 4: runink.launcher.v1.Request.list:type_name -> runink.launcher.v1.List
-	12, // 5: runink.launcher.v1.Request.usage:type_name -> runink.launcher.v1.Usage
-	13, // 6: runink.launcher.v1.Request.forget:type_name -> runink.launcher.v1.Forget
-	14, // 7: runink.launcher.v1.Request.attach:type_name -> runink.launcher.v1.Attach
-	16, // 8: runink.launcher.v1.Request.resize:type_name -> runink.launcher.v1.Resize
-	17, // 9: runink.launcher.v1.Request.subscribe:type_name -> runink.launcher.v1.Subscribe
-	18, // 10: runink.launcher.v1.Request.shutdown:type_name -> runink.launcher.v1.Shutdown
-	15, // 11: runink.launcher.v1.Request.close_stdin:type_name -> runink.launcher.v1.CloseStdin
-	4,  // 12: runink.launcher.v1.Response.error:type_name -> runink.launcher.v1.Error
-	7,  // 13: runink.launcher.v1.Response.info:type_name -> runink.launcher.v1.Info
-	20, // 14: runink.launcher.v1.Response.state:type_name -> runink.launcher.v1.State
-	20, // 15: runink.launcher.v1.Response.states:type_name -> runink.launcher.v1.State
-	25, // 16: runink.launcher.v1.Response.usage:type_name -> runink.launcher.v1.UsageSample
-	21, // 17: runink.launcher.v1.Response.event:type_name -> runink.launcher.v1.Event
-	19, // 18: runink.launcher.v1.Response.files:type_name -> runink.launcher.v1.TaskFiles
-	0,  // 19: runink.launcher.v1.Error.code:type_name -> runink.launcher.v1.Error.Code
-	5,  // 20: runink.launcher.v1.Error.start:type_name -> runink.launcher.v1.StartError
-	27, // 21: runink.launcher.v1.Launch.spec:type_name -> runink.launcher.v1.Spec
-	1,  // 22: runink.launcher.v1.Signal.target:type_name -> runink.launcher.v1.Signal.Target
-	5,  // 23: runink.launcher.v1.State.warnings:type_name -> runink.launcher.v1.StartError
-	23, // 24: runink.launcher.v1.State.exit:type_name -> runink.launcher.v1.Exit
-	23, // 25: runink.launcher.v1.Event.exit:type_name -> runink.launcher.v1.Exit
-	22, // 26: runink.launcher.v1.Event.task:type_name -> runink.launcher.v1.TaskEnd
-	24, // 27: runink.launcher.v1.TaskEnd.exit:type_name -> runink.launcher.v1.TaskExit
-	24, // 28: runink.launcher.v1.Exit.tasks:type_name -> runink.launcher.v1.TaskExit
-	25, // 29: runink.launcher.v1.Exit.usage:type_name -> runink.launcher.v1.UsageSample
-	5,  // 30: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
-	5,  // 31: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
-	27, // 32: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
-	35, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
-	36, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
-	37, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
-	40, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
-	41, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
-	33, // 38: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
-	34, // 39: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
-	28, // 40: runink.launcher.v1.Spec.root:type_name -> runink.launcher.v1.Root
-	31, // 41: runink.launcher.v1.Spec.network:type_name -> runink.launcher.v1.Network
-	29, // 42: runink.launcher.v1.Root.mounts:type_name -> runink.launcher.v1.RootMount
-	30, // 43: runink.launcher.v1.Root.links:type_name -> runink.launcher.v1.Link
-	32, // 44: runink.launcher.v1.Network.allow:type_name -> runink.launcher.v1.Destination
-	38, // 45: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
-	39, // 46: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
-	42, // 47: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
-	42, // 48: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
-	42, // 49: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
-	40, // 50: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	10, // 2: runink.launcher.v1.Request.signal:type_name -> runink.launcher.v1.Signal
+	11, // 3: runink.launcher.v1.Request.kill:type_name -> runink.launcher.v1.Kill
+	12, // 4: runink.launcher.v1.Request.list:type_name -> runink.launcher.v1.List
+	13, // 5: runink.launcher.v1.Request.usage:type_name -> runink.launcher.v1.Usage
+	14, // 6: runink.launcher.v1.Request.forget:type_name -> runink.launcher.v1.Forget
+	15, // 7: runink.launcher.v1.Request.attach:type_name -> runink.launcher.v1.Attach
+	17, // 8: runink.launcher.v1.Request.resize:type_name -> runink.launcher.v1.Resize
+	18, // 9: runink.launcher.v1.Request.subscribe:type_name -> runink.launcher.v1.Subscribe
+	19, // 10: runink.launcher.v1.Request.shutdown:type_name -> runink.launcher.v1.Shutdown
+	16, // 11: runink.launcher.v1.Request.close_stdin:type_name -> runink.launcher.v1.CloseStdin
+	9,  // 12: runink.launcher.v1.Request.spare:type_name -> runink.launcher.v1.Spare
+	4,  // 13: runink.launcher.v1.Response.error:type_name -> runink.launcher.v1.Error
+	7,  // 14: runink.launcher.v1.Response.info:type_name -> runink.launcher.v1.Info
+	21, // 15: runink.launcher.v1.Response.state:type_name -> runink.launcher.v1.State
+	21, // 16: runink.launcher.v1.Response.states:type_name -> runink.launcher.v1.State
+	26, // 17: runink.launcher.v1.Response.usage:type_name -> runink.launcher.v1.UsageSample
+	22, // 18: runink.launcher.v1.Response.event:type_name -> runink.launcher.v1.Event
+	20, // 19: runink.launcher.v1.Response.files:type_name -> runink.launcher.v1.TaskFiles
+	0,  // 20: runink.launcher.v1.Error.code:type_name -> runink.launcher.v1.Error.Code
+	5,  // 21: runink.launcher.v1.Error.start:type_name -> runink.launcher.v1.StartError
+	28, // 22: runink.launcher.v1.Launch.spec:type_name -> runink.launcher.v1.Spec
+	1,  // 23: runink.launcher.v1.Signal.target:type_name -> runink.launcher.v1.Signal.Target
+	5,  // 24: runink.launcher.v1.State.warnings:type_name -> runink.launcher.v1.StartError
+	24, // 25: runink.launcher.v1.State.exit:type_name -> runink.launcher.v1.Exit
+	24, // 26: runink.launcher.v1.Event.exit:type_name -> runink.launcher.v1.Exit
+	23, // 27: runink.launcher.v1.Event.task:type_name -> runink.launcher.v1.TaskEnd
+	25, // 28: runink.launcher.v1.TaskEnd.exit:type_name -> runink.launcher.v1.TaskExit
+	25, // 29: runink.launcher.v1.Exit.tasks:type_name -> runink.launcher.v1.TaskExit
+	26, // 30: runink.launcher.v1.Exit.usage:type_name -> runink.launcher.v1.UsageSample
+	5,  // 31: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
+	5,  // 32: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
+	28, // 33: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
+	36, // 34: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
+	37, // 35: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
+	38, // 36: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
+	41, // 37: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
+	42, // 38: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
+	34, // 39: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
+	35, // 40: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
+	29, // 41: runink.launcher.v1.Spec.root:type_name -> runink.launcher.v1.Root
+	32, // 42: runink.launcher.v1.Spec.network:type_name -> runink.launcher.v1.Network
+	30, // 43: runink.launcher.v1.Root.mounts:type_name -> runink.launcher.v1.RootMount
+	31, // 44: runink.launcher.v1.Root.links:type_name -> runink.launcher.v1.Link
+	33, // 45: runink.launcher.v1.Network.allow:type_name -> runink.launcher.v1.Destination
+	39, // 46: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
+	40, // 47: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
+	43, // 48: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
+	43, // 49: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
+	43, // 50: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
+	41, // 51: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_launcher_proto_init() }
@@ -3911,16 +3977,17 @@ func file_launcher_proto_init() {
 		(*Request_Subscribe)(nil),
 		(*Request_Shutdown)(nil),
 		(*Request_CloseStdin)(nil),
+		(*Request_Spare)(nil),
 	}
-	file_launcher_proto_msgTypes[25].OneofWrappers = []any{}
-	file_launcher_proto_msgTypes[36].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[26].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_launcher_proto_rawDesc), len(file_launcher_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -163,6 +163,9 @@ func exitText(_ *view, r *row) string {
 	if r.step != nil && r.step.State.Base() == slurm.JobCancelled && r.job.State.Base() == slurm.JobNodeFail && exit == (sched.ExitCode{}) {
 		return ""
 	}
+	if exit.Code >= 128 {
+		exit.Code -= 128 // which a shell adds to a signal, and sacct takes away from every code
+	}
 	return show.ExitCode(exit)
 }
 

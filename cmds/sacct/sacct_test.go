@@ -102,6 +102,8 @@ func TestTables(t *testing.T) {
 		{"Cancelled", []*rinkpb.Record{cancelled}, []string{"-nP", "-j", "700003", "-o", "JobID,State,ExitCode"}, nil, lines(
 			"700003|CANCELLED by 3001|0:0", "700003.batch|CANCELLED|0:15")},
 		{"LongValuesEndWithAPlus", []*rinkpb.Record{cancelled}, []string{"-nX", "-j", "700003", "-o", "JobName,State"}, nil, "long-name+ CANCELLED+ \n"},
+		{"OfAnExitCodeFrom128OnWhatIsAbove", []*rinkpb.Record{past(showtest.Job(700007, "big", showtest.Running(time.Second, "n1"), showtest.Ended(slurm.JobFailed, 143, 0)))},
+			[]string{"-nXP", "-j", "700007", "-o", "ExitCode"}, nil, "15:0\n"},
 		{"NeverStarted", []*rinkpb.Record{unstarted}, []string{"-nP", "-j", "700004", "-o", "State,Elapsed,Start,NodeList,ExitCode,AllocCPUS,NNodes"}, nil,
 			"CANCELLED by 3001|00:00:00|None|None assigned|0:0|1|1\n"},
 		{"Pending", []*rinkpb.Record{past(showtest.Job(700005, "wait", showtest.Held))}, []string{"-nP", "-j", "700005", "-o", "State,Start,End,Elapsed,Eligible"}, nil,

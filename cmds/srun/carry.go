@@ -44,6 +44,7 @@ type carrier struct {
 	ending    bool
 	aborted   bool             // it was told that the step is being ended
 	killAt    <-chan time.Time // --wait ran out
+	giveUpAt  <-chan time.Time // tasks of a step that is being ended are waited for no longer
 	forceAt   <-chan time.Time // tasks that were told to end have had their time
 	forced    bool             // a task was ended by force, which is said in the end
 	muted     bool             // the caller ends the step, and knows
@@ -127,6 +128,11 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 		case <-c.forceAt:
 			c.forceAt = nil
 			c.kill()
+		case <-c.giveUpAt:
+			c.tellExits("")
+			s.env.Errorf("Timed out waiting for job step to complete")
+			c.kill()
+			return c.code
 		case err := <-lost:
 			if len(c.open) == 0 {
 				break
@@ -287,6 +293,7 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 		c.aborted = true
 		c.out.Flush()
 		c.say("Job step aborted: Waiting up to %d seconds for job step to finish.", m.AbortWait)
+		c.giveUpAt = time.After(time.Duration(m.AbortWait) * time.Second)
 	}
 	for _, line := range m.Messages {
 		c.out.Flush()
@@ -496,6 +503,9 @@ func signalWords(sig syscall.Signal) string {
 	words := sig.String()
 	if words == "" {
 		return ""
+	}
+	if first := syscall.Signal(34); sig >= first { // of those that the C library leaves to programs
+		return fmt.Sprintf("Real-time signal %d", sig-first)
 	}
 	switch sig {
 	case syscall.SIGUSR1:

@@ -325,7 +325,7 @@ func (s *run) step(id slurm.JobID) int {
 	}
 	req := &rinkpb.CreateStepRequest{
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
-		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Immediate > 0, Stdin: !s.noInput, StdinTask: -1,
+		Umask: int32(submit.FileMask(env)), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Immediate > 0, Stdin: !s.noInput, StdinTask: -1,
 	}
 	if s.own {
 		req.Options.Exclusive = "" // it was said of the job, and is no word on the step
@@ -579,7 +579,7 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 func (s *run) ownVariables() []string {
 	c := &s.o.Client
 	vars := []string{
-		fmt.Sprintf("SLURM_UMASK=%04o", submit.Umask()), submit.PrioProcess(),
+		fmt.Sprintf("SLURM_UMASK=%04o", submit.FileMask(s.env)), submit.PrioProcess(),
 		fmt.Sprintf("SRUN_DEBUG=%d", max(3+c.Verbose-c.Quiet, 0)),
 	}
 	if s.o.Job.Step.Pty {

@@ -339,6 +339,13 @@ func (c *Client) Signal(ctx context.Context, id string, target slice.Target, sig
 	return err
 }
 
+// Spare leaves what outlives the tasks of a live slice to go by itself: it is
+// no longer killed for their end, but by Kill.
+func (c *Client) Spare(ctx context.Context, id string) error {
+	_, _, err := c.call(ctx, &launcherpb.Request{Op: &launcherpb.Request_Spare{Spare: &launcherpb.Spare{Slice: id}}})
+	return err
+}
+
 // Kill has every process of a slice killed. That they are gone is told by the
 // slice's exit. Killing a slice that has ended is no error.
 func (c *Client) Kill(ctx context.Context, id string) error {

@@ -214,6 +214,12 @@ func (s *server) answer(req *launcherpb.Request) (*launcherpb.Response, []*os.Fi
 			tasks = append(tasks, int(t))
 		}
 		return ok, nil, e.slice.Signal(slice.Target(op.Signal.GetTarget()), syscall.Signal(op.Signal.GetSignal()), tasks...)
+	case *launcherpb.Request_Spare:
+		e, err := s.findLive(op.Spare.GetSlice())
+		if err != nil {
+			return nil, nil, err
+		}
+		return ok, nil, e.slice.Spare()
 	case *launcherpb.Request_Kill:
 		return ok, nil, s.kill(op.Kill.GetSlice())
 	case *launcherpb.Request_Resize:

@@ -142,7 +142,9 @@ func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 		}
 		return vars, err
 	}
-	return exported(env, o, func() []string { return append(login(env), slurmVars(env)...) }), nil
+	vars := exported(env, o, func() []string { return append(login(env), slurmVars(env)...) })
+	// It has been heeded; in the script it would be for the steps, whatever umask says there.
+	return slices.DeleteFunc(vars, func(kv string) bool { return strings.HasPrefix(kv, "SLURM_UMASK=") }), nil
 }
 
 // StepEnvironment is the same for a step: its tasks are started without a
@@ -378,6 +380,17 @@ func callersFiles() (uint64, error) {
 	return have.Cur, err
 }
 
+// FileMask is the file mode mask of what is submitted: SLURM_UMASK, or else the
+// caller's own.
+func FileMask(env *cli.Env) int {
+	if text, ok := env.Lookup("SLURM_UMASK"); ok {
+		if mask, err := strconv.ParseUint(text, 8, 32); err == nil {
+			return int(mask & 0o777)
+		}
+	}
+	return Umask()
+}
+
 // Umask reads the caller's file mode mask.
 func Umask() int {
 	// It is read where that is possible: setting it, which is the only other way, is for
@@ -408,7 +421,7 @@ func Whereabouts(env *cli.Env, job *rinkpb.JobRequest, o *slurm.CommandOptions) 
 		words = append(words, w)
 	}
 	job.SubmitLine = strings.Join(words, " ")
-	job.Umask = int32(Umask())
+	job.Umask = int32(FileMask(env))
 	if o.Client.Umask != "" {
 		mask, err := strconv.ParseUint(o.Client.Umask, 8, 16)
 		if err != nil {
