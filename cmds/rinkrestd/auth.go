@@ -4,13 +4,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/scontrol"
 )
@@ -48,7 +48,7 @@ func (s *server) who(r *http.Request) (asker, error) {
 		return a, nil
 	}
 	if token == "" && slices.Contains(s.auths, "local") && s.isSelf(r) {
-		u, err := user.LookupId(strconv.FormatUint(uint64(s.uid), 10))
+		u, err := hostuser.LookupID(strconv.FormatUint(uint64(s.uid), 10))
 		if err != nil {
 			return a, errWho
 		}
@@ -86,11 +86,11 @@ func (s *server) isSelf(r *http.Request) bool {
 }
 
 func groupOf(name string) string {
-	u, err := user.Lookup(name)
+	u, err := hostuser.Lookup(name)
 	if err != nil {
 		return ""
 	}
-	g, err := user.LookupGroupId(u.Gid)
+	g, err := hostuser.LookupGroupID(u.Gid)
 	if err != nil {
 		return u.Gid
 	}

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +24,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 )
@@ -41,11 +43,13 @@ func Run(env *cli.Env) int {
 			&ucli.StringFlag{Name: "a", Usage: "take only these `WAYS` of saying who asks: rest_auth/jwt, rest_auth/local; or list them"},
 			&ucli.StringFlag{Name: "d", Usage: "serve only these data `PARSERS`, such as v0.0.43,v0.0.44; or list them"},
 			&ucli.StringFlag{Name: "f", Usage: "read the configuration from `FILE` (default: $RINK_CONF, $SLURM_CONF, /etc/rink/rink.conf, /etc/slurm/slurm.conf)"},
+			&ucli.StringFlag{Name: "g", Usage: "go on as this `GROUP`"},
+			&ucli.StringFlag{Name: "u", Usage: "go on as this `USER`, once it is known where to listen"},
 			&ucli.StringFlag{Name: "s", Usage: "serve only these `PARTS`: slurmctld, slurmdbd, util; or list them"},
 			&ucli.IntFlag{Name: "max-connections", Value: defaultConnections, Usage: "serve `N` connections at once"},
 			&ucli.IntFlag{Name: "t", Usage: "for scripts written for slurmrestd: as many threads as there is work for are used, not `N`"},
 			&ucli.BoolFlag{Name: "generate-openapi-spec", Usage: "print the OpenAPI document and exit"},
-			&ucli.BoolFlag{Name: "v", Usage: "log each request"},
+			&ucli.BoolFlag{Name: "v", Aliases: []string{"vv", "vvv", "vvvv"}, Usage: "log each request"},
 			&ucli.BoolFlag{Name: "V", Usage: "print the version and exit"},
 		},
 		Action: func(c *ucli.Context) error { return run(env, c) },
@@ -105,10 +109,14 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if len(listen) == 0 {
 		listen = show.Words(env.Getenv("SLURMRESTD_LISTEN"))
 	}
+	become := func() error { return s.become(c.String("u"), c.String("g")) }
 	if len(listen) == 0 {
+		if err := become(); err != nil {
+			return err
+		}
 		return s.serveOne(env)
 	}
-	return s.listen(env, listen, c.Int("max-connections"))
+	return s.listen(env, listen, c.Int("max-connections"), become)
 }
 
 // chosen reads a list of some of what there is; all of it when there is none.
@@ -165,20 +173,26 @@ func (s *server) http() *http.Server {
 type connKey struct{}
 
 // listen serves until the process is told to end.
-func (s *server) listen(env *cli.Env, where []string, most int) error {
+func (s *server) listen(env *cli.Env, where []string, most int, become func() error) error {
 	ctx, stop := signal.NotifyContext(env.Ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	var listeners []net.Listener
+	forget := func(err error) error {
+		for _, l := range listeners {
+			l.Close()
+		}
+		return err
+	}
 	for _, at := range where {
 		l, err := open(at)
 		if err != nil {
-			for _, l := range listeners {
-				l.Close()
-			}
-			return err
+			return forget(err)
 		}
 		listeners = append(listeners, &bounded{Listener: l, slots: make(chan struct{}, max(most, 1))})
 		s.log.Info("listening", "at", at)
+	}
+	if err := become(); err != nil {
+		return forget(err)
 	}
 	web := s.http()
 	failed := make(chan error, len(listeners))
@@ -201,6 +215,54 @@ func (s *server) listen(env *cli.Env, where []string, most int) error {
 		err = nil
 	}
 	return err
+}
+
+// become has the whole process go on as another user, another group, or both.
+func (s *server) become(name, group string) error {
+	if name == "" && group == "" {
+		return nil
+	}
+	uid, gid := os.Geteuid(), os.Getegid()
+	number := func(text string) int {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return -1
+		}
+		return int(n)
+	}
+	if name != "" {
+		u, err := hostuser.Lookup(name)
+		if err != nil {
+			if u, err = hostuser.LookupID(name); err != nil {
+				return fmt.Errorf("-u: there is no user %q", name)
+			}
+		}
+		uid, gid = number(u.Uid), number(u.Gid)
+	}
+	if group != "" {
+		g, err := hostuser.LookupGroup(group)
+		if err != nil {
+			if g, err = hostuser.LookupGroupID(group); err != nil {
+				return fmt.Errorf("-g: there is no group %q", group)
+			}
+		}
+		gid = number(g.Gid)
+	}
+	if uid == os.Geteuid() && gid == os.Getegid() {
+		return nil
+	}
+	err := syscall.Setgroups([]int{gid})
+	if err == nil {
+		err = syscall.Setgid(gid)
+	}
+	if err == nil {
+		err = syscall.Setuid(uid)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot go on as uid %d and gid %d: %w", uid, gid, err)
+	}
+	s.uid = uint32(uid)
+	return nil
 }
 
 // open listens at [HOST]:PORT or unix:PATH. A socket that nobody answers at any more is
