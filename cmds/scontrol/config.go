@@ -159,6 +159,7 @@ func controllerRole(i, n int) string {
 // ping says which controllers are up; the exit status is 1 when none is.
 func (c *call) ping([]string) int {
 	var list []*rinkpb.ControllerInfo
+	var took time.Duration // until the answer was there
 	err := c.dial()
 	if errors.Is(err, errNotHere) {
 		return 1
@@ -166,8 +167,10 @@ func (c *call) ping([]string) int {
 	if err == nil {
 		ctx, cancel := c.env.Call(10 * time.Second)
 		defer cancel()
+		began := time.Now()
 		var reply *rinkpb.PingReply
-		if reply, err = c.client.Ping(ctx, &rinkpb.PingRequest{}); err == nil {
+		reply, err = c.client.Ping(ctx, &rinkpb.PingRequest{})
+		if took = time.Since(began); err == nil {
 			list = reply.Controllers
 			if len(list) == 0 {
 				list = []*rinkpb.ControllerInfo{{Name: reply.Host, Up: reply.Up}}
@@ -183,7 +186,7 @@ func (c *call) ping([]string) int {
 		}
 	}
 	if c.o.encoding.On() {
-		c.data("pings", pingData(list))
+		c.data("pings", pingData(list, took))
 	} else {
 		c.print(pingText(list))
 	}
@@ -358,19 +361,20 @@ func (c *call) writeConfig(file []string) int {
 	return c.say(0, "Slurm config saved to %s", name)
 }
 
-// pingData is what is said of the controllers as data.
-func pingData(list []*rinkpb.ControllerInfo) []any {
+// pingData is what is said of the controllers as data; one that is up is taken to have
+// answered in the time the whole answer took, in microseconds.
+func pingData(list []*rinkpb.ControllerInfo, took time.Duration) []any {
 	out := []any{}
 	for i, one := range list {
-		pinged, mode := "DOWN", "primary"
+		pinged, mode, latency := "DOWN", "primary", int64(0)
 		if one.Up {
-			pinged = "UP"
+			pinged, latency = "UP", took.Microseconds()
 		}
 		if i > 0 {
 			mode = fmt.Sprintf("backup%d", i)
 		}
 		out = append(out, show.Object{
-			{Key: "hostname", Value: one.Name}, {Key: "pinged", Value: pinged}, {Key: "responding", Value: one.Up}, {Key: "latency", Value: 0},
+			{Key: "hostname", Value: one.Name}, {Key: "pinged", Value: pinged}, {Key: "responding", Value: one.Up}, {Key: "latency", Value: latency},
 			{Key: "mode", Value: mode}, {Key: "primary", Value: i == 0}, {Key: "status", Value: pinged},
 		})
 	}
