@@ -73,7 +73,9 @@ func (c *controller) modifyReservation(ctx context.Context, req *rinkpb.ModifyRe
 				r.Name, r.Creator = req.Name, u.Name
 			}
 		} else {
-			r, err = sched.ChangeReservation(v, old, words, now)
+			if err = c.knownLeavers(words); err == nil {
+				r, err = sched.ChangeReservation(v, old, words, now)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -89,6 +91,27 @@ func (c *controller) mayDelete(name string, u auth.User) bool {
 	var v sched.View
 	c.s.barn.Read(func(t *state.State) { r, v = t.Reservation(name), t.View() })
 	return r != nil && r.Has(slurm.ResvUserDelete) && r.Admits(&sched.Job{User: u.Name, Group: u.Group}, u.GroupNames, v.Accounts)
+}
+
+// knownLeavers refuses to take somebody off a reservation who is not there at all.
+func (c *controller) knownLeavers(words []sched.ResvWord) error {
+	for _, w := range words {
+		if w.Key != "users" || w.Op != "-=" {
+			continue
+		}
+		for name := range strings.SplitSeq(w.Value, ",") {
+			uid, err := strconv.ParseUint(name, 10, 32)
+			if err == nil {
+				_, err = c.s.users.ByUID(uint32(uid))
+			} else {
+				_, err = c.s.users.ByName(strings.TrimLeft(name, "+-"))
+			}
+			if name != "" && err != nil {
+				return fmt.Errorf("user %q: %w", name, slurm.ErrnoUserIDMissing)
+			}
+		}
+	}
+	return nil
 }
 
 // knownPeople refuses a reservation for users, groups or accounts that are not

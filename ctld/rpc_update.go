@@ -168,6 +168,7 @@ func (up *jobUpdate) again(t *state.State) error {
 		up.change.Assoc = &fresh.AssocID
 	}
 	up.change.Need = &fresh.Need
+	up.spec.SwitchesWait = min(up.spec.SwitchesWait, fresh.Spec.SwitchesWait)
 	up.change.Partitions = fresh.Partitions
 	if up.spec.Given["time"] && up.change.TimeLimit == nil {
 		up.change.TimeLimit = &fresh.TimeLimit
@@ -237,7 +238,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 		switch {
 		case up.j.HeldBy != sched.HeldByNobody && n != 0:
 			return slurm.ErrnoJobHeld
-		case n == 0 && up.j.HeldBy != sched.HeldByNobody:
+		case n == 0 && up.j.HeldBy != sched.HeldByNobody && (!up.operator || up.j.HeldBy != sched.HeldByUser):
 			return nil // it is held already
 		case !up.operator && uint32(n) > up.j.Priority:
 			return slurm.ErrnoAccessDenied
@@ -287,7 +288,10 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		up.spec.WCKey = value
 	case "reservationname", "reservation":
-		if running && value != "" && up.t.Reservation(value) == nil {
+		switch {
+		case running && value == "" && up.j.ReservationName() == "":
+			return nil
+		case running && value != "" && up.t.Reservation(value) == nil:
 			return slurm.ErrnoReservationInvalid
 		}
 		up.spec.Reservation = value
@@ -464,6 +468,10 @@ func (up *jobUpdate) word(key, value, op string) error {
 		request("cpus-per-gpu")
 	case "licenses":
 		if !up.j.IsPending() && !up.operator && value != "" { // anybody may give his back
+			list, err := slurm.ParseLicenses(value)
+			if _, possible := sched.TakeLicenses(list, up.t.Config().Licenses); err != nil || !possible && !list.IsZero() {
+				return slurm.ErrnoInvalidLicenses
+			}
 			return slurm.ErrnoAccessDenied
 		}
 		up.spec.Licenses = value
@@ -514,7 +522,11 @@ func (up *jobUpdate) word(key, value, op string) error {
 	case "mailtype":
 		up.spec.MailTypes = nil
 		if !strings.EqualFold(value, "NONE") {
-			up.spec.MailTypes = strings.Split(strings.ToUpper(value), ",")
+			types, err := slurm.ParseMailTypes(value)
+			if err != nil {
+				return fmt.Errorf("Invalid MailType value: %s: %w", value, slurm.ErrnoError)
+			}
+			up.spec.MailTypes = types
 		}
 	default:
 		return up.rare(key, value, request)
@@ -555,6 +567,10 @@ func (up *jobUpdate) timeLimit(value, op string) error {
 	value, minus := strings.CutPrefix(value, "-")
 	d, err := slurm.ParseDuration(value)
 	relative := plus || minus || op == "+=" || op == "-="
+	if err == nil && d == 0 && !relative && up.j.IsRunning() {
+		up.change.EndAt = &up.now // it has had all the time it is to have
+		return nil
+	}
 	if err != nil || d == 0 && !relative {
 		return fmt.Errorf("Invalid TimeLimit value: %s: %w", value, slurm.ErrnoInvalidTime)
 	}

@@ -28,12 +28,12 @@ func (up *jobUpdate) account(value string) error {
 
 // qos gives the job another QOS, one that its association may use.
 func (up *jobUpdate) qos(value string) error {
-	if up.j.State.Base() != slurm.JobPending {
-		return slurm.ErrnoNotPending
-	}
 	charge, err := up.charge(cmp.Or(up.spec.Account, up.j.Account), value)
 	if err != nil {
 		return err
+	}
+	if up.j.State.Base() != slurm.JobPending {
+		return slurm.ErrnoNotPending
 	}
 	up.spec.QOS = value
 	up.spec.Given["qos"] = true

@@ -92,8 +92,11 @@ func (up *jobUpdate) rare(key, value string, request func(string)) error {
 	case "switches":
 		n, most, timed := strings.Cut(value, "@")
 		value = n
-		if err := count("switches", &up.spec.Switches); err != nil || !timed {
-			return err
+		if err := count("switches", &up.spec.Switches); err != nil {
+			return nil // as in Slurm, what is no number changes nothing
+		}
+		if !timed {
+			return nil
 		}
 		return wait(most)
 	case "wait-for-switch":

@@ -143,6 +143,8 @@ func (d *resvDraft) kind() error {
 	switch {
 	case r.Has(slurm.ResvTimeFloat) && r.Repeats():
 		return refuse(slurm.ErrnoNotSupported, "flags %s: it floats and comes again", r.Flags)
+	case d.old != nil && r.Flags&(slurm.ResvReplace|slurm.ResvReplaceDown) != 0 && (d.named || r.Has(slurm.ResvSpecNodes) && d.count == 0):
+		return refuse(slurm.ErrnoNotSupported, "flags %s and nodes that were named", r.Flags)
 	case r.Flags&(slurm.ResvReplace|slurm.ResvReplaceDown) != 0 && (d.named || d.old == nil && d.all):
 		return refuse(slurm.ErrnoInvalidNodeName, "flags %s and nodes by name", r.Flags)
 	case !nodes && !d.all && d.old == nil && r.Partition != "" && r.Licenses.IsZero() && d.v.Config.Partition(r.Partition) != nil:

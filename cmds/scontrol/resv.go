@@ -108,8 +108,8 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 				continue
 			}
 			change, err := slurm.ParseResvFlags(value)
-			if err != nil {
-				return refuse("Error parsing flags %s.", value)
+			if err != nil || kv.Op != "=" && change.Set&slurm.ResvTimeFloat != 0 || kv.Op == "-=" && change.Set&slurm.ResvReplace != 0 {
+				return refuse("Error parsing flags %s%s.", strings.TrimSuffix(kv.Op, "="), value)
 			}
 			w.flags |= change.Set
 		case "nodes":

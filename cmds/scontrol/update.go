@@ -143,6 +143,16 @@ func jobKey(word string) string {
 	return found
 }
 
+// wordOf is a key as people write it.
+func wordOf(key string) string {
+	for _, k := range jobKeys {
+		if strings.EqualFold(k.name, key) {
+			return k.name
+		}
+	}
+	return key
+}
+
 // updateJobs changes jobs by id, or by name.
 func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 	req := &rinkpb.UpdateJobRequest{Name: name}
@@ -302,11 +312,19 @@ func (c *call) checkJobChange(name string, kv *rinkpb.KeyValue) error {
 		if _, err := slurm.ParseDuration(kv.Value); err != nil {
 			return fmt.Errorf("Invalid TimeMin value")
 		}
+	case "delayboot":
+		if _, err := slurm.ParseDuration(kv.Value); err != nil {
+			return fmt.Errorf("Invalid DelayBoot value")
+		}
+	case "corespec", "threadspec", "cpuspertask", "mincpusnode", "mintmpdisknode", "reqsockets", "reqcores", "reqthreads", "taskspernode":
+		if _, err := strconv.ParseUint(kv.Value, 10, 31); err != nil && (kv.Key != "corespec" || kv.Value != "-1") {
+			return fmt.Errorf("Invalid %s value: %s", wordOf(kv.Key), kv.Value)
+		}
 	case "contiguous", "oversubscribe":
 		switch strings.ToLower(kv.Value) {
 		case "yes", "no", "1", "0":
 		default:
-			return fmt.Errorf("Invalid %s value: %s", map[string]string{"contiguous": "Contiguous", "oversubscribe": "OverSubscribe"}[kv.Key], kv.Value)
+			return fmt.Errorf("Invalid %s value: %s", wordOf(kv.Key), kv.Value)
 		}
 	case "starttime", "endtime", "deadline":
 		if kv.Value == "" {
@@ -327,7 +345,7 @@ func (c *call) checkJobChange(name string, kv *rinkpb.KeyValue) error {
 		}
 	case "minmemorynode", "minmemorycpu":
 		if _, err := strconv.ParseUint(kv.Value, 10, 63); err != nil {
-			return fmt.Errorf("Invalid %s value: %s", map[string]string{"minmemorynode": "MinMemoryNode", "minmemorycpu": "MinMemoryCPU"}[kv.Key], kv.Value)
+			return fmt.Errorf("Invalid %s value: %s", wordOf(kv.Key), kv.Value)
 		}
 	case "numnodes":
 		if !countRange().MatchString(kv.Value) {
