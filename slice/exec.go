@@ -21,7 +21,13 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 	add := func(o ...op) { ops = append(ops, o...) }
 	ids := p.label(StageIdentity, "", i)
 
-	add(call(ids, unix.SYS_SETSID))
+	// Below the first process's session a group of the task's own is no orphan, so
+	// that the signals of a terminal (TSTP) stop it; a pty needs a session to itself.
+	if t.hasPTY() {
+		add(call(ids, unix.SYS_SETSID))
+	} else {
+		add(call(ids, unix.SYS_SETPGID, 0, 0))
+	}
 	add(b.signalOps()...)
 	if v := b.spec.OOMScoreAdj; v != nil {
 		add(p.writeFile(p.label(StageRlimit, "oom_score_adj", i), "/proc/self/oom_score_adj", strconv.Itoa(*v), 0)...)
@@ -235,6 +241,11 @@ func candidates(name string, env []string) []string {
 		out = append(out, dir+"/"+name)
 	}
 	return out
+}
+
+// hasPTY says whether one of its standard streams is a pseudo terminal.
+func (t *Task) hasPTY() bool {
+	return t.Stdin.Kind == StreamPTY || t.Stdout.Kind == StreamPTY || t.Stderr.Kind == StreamPTY
 }
 
 var streamStages = [3]Stage{StageStdin, StageStdout, StageStderr}

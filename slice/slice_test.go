@@ -578,36 +578,42 @@ func TestSignalTargets(t *testing.T) {
 	}
 }
 
+// Stopped by force, and by the signal of a terminal, which the kernel keeps from
+// groups that nobody in their session could continue.
 func TestStopAndContinue(t *testing.T) {
-	dir := openDir(t)
-	sl := start(t, testHost(t), shell("while :; do echo x; sleep 0.01; done", dir+"/out"))
-	size := func() int64 {
-		fi, err := os.Stat(dir + "/out")
-		if err != nil {
-			return 0
-		}
-		return fi.Size()
-	}
-	eventually(t, "output", func() bool { return size() > 0 })
-	if err := sl.Signal(TargetAll, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	// A shell may stand in a vfork whose child was stopped: that is as good.
-	eventually(t, "a stop", func() bool {
-		st, err := readStat(sl.Pids()[0])
-		return err == nil && (st.state == 'T' || st.state == 'D')
-	})
-	at := size()
-	time.Sleep(50 * time.Millisecond)
-	if size() != at {
-		t.Error("it runs on")
-	}
-	sl.Signal(TargetAll, syscall.SIGCONT)
-	eventually(t, "more output", func() bool { return size() > at })
-	sl.Signal(TargetAll, syscall.SIGSTOP)
-	sl.Kill()
-	if e := sl.Wait(); e.Tasks[0].Status.Signal() != syscall.SIGKILL {
-		t.Errorf("a stopped slice was not killed: %#x", e.Tasks[0].Status)
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGTSTP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			dir := openDir(t)
+			sl := start(t, testHost(t), shell("while :; do echo x; sleep 0.01; done", dir+"/out"))
+			size := func() int64 {
+				fi, err := os.Stat(dir + "/out")
+				if err != nil {
+					return 0
+				}
+				return fi.Size()
+			}
+			eventually(t, "output", func() bool { return size() > 0 })
+			if err := sl.Signal(TargetAll, sig); err != nil {
+				t.Fatal(err)
+			}
+			// A shell may stand in a vfork whose child was stopped: that is as good.
+			eventually(t, "a stop", func() bool {
+				st, err := readStat(sl.Pids()[0])
+				return err == nil && (st.state == 'T' || st.state == 'D')
+			})
+			at := size()
+			time.Sleep(50 * time.Millisecond)
+			if size() != at {
+				t.Error("it runs on")
+			}
+			sl.Signal(TargetAll, syscall.SIGCONT)
+			eventually(t, "more output", func() bool { return size() > at })
+			sl.Signal(TargetAll, sig)
+			sl.Kill()
+			if e := sl.Wait(); e.Tasks[0].Status.Signal() != syscall.SIGKILL {
+				t.Errorf("a stopped slice was not killed: %#x", e.Tasks[0].Status)
+			}
+		})
 	}
 }
 

@@ -91,8 +91,9 @@ type Spec struct {
 	// Pty is the window size of the pty of tasks that have one.
 	Pty Winsize
 
-	// Tasks are the processes to start, at least one. They start in order,
-	// each leader of its own session and process group.
+	// Tasks are the processes to start, at least one. They start in order, each
+	// leader of its own process group in the slice's session, or of a session of
+	// its own when it has a pty.
 	Tasks []Task
 }
 

@@ -346,9 +346,9 @@ func (b *builder) setupOps() {
 	any := p.label(StageSetup, "", -1)
 	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	add(call(any, unix.SYS_PRCTL, unix.PR_SET_NAME, p.bytes("rink-slice")).with(opOptional))
-	// A signal to the launcher's process group is not for it. A session of its own
-	// would have the kernel make a group for its scheduler too.
-	add(call(any, unix.SYS_SETPGID, 0, 0).with(opOptional))
+	// A signal to the launcher's process group is not for it, and a slice of another
+	// user's, were it in the same session, could send it SIGCONT.
+	add(call(any, unix.SYS_SETSID))
 	add(b.enter...)
 	if !b.spec.Namespaces.PID {
 		add(call(any, unix.SYS_PRCTL, unix.PR_SET_CHILD_SUBREAPER, 1))
