@@ -35,7 +35,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_EndJob{EndJob: &rinkpb.EndJob{
 			Job: uint32(c.Job), Task: c.Task, IsTask: c.IsTask, Tasks: api.IndexSetToProto(c.Tasks), Restarts: c.Restarts,
 			State: uint32(c.State), Reason: uint32(c.Reason), Exit: api.ExitCodeToProto(c.Exit), Text: c.Text,
-			Requeue: c.Requeue, Hold: uint32(c.Hold), NotBefore: api.TimeToProto(c.NotBefore), Special: c.Special,
+			Requeue: c.Requeue, Hold: uint32(c.Hold), NotBefore: api.TimeToProto(c.NotBefore), Special: c.Special, SaysHeld: c.SaysHeld,
 		}}
 	case state.ReleaseNodes:
 		e.Cmd = &rinkpb.Entry_ReleaseNodes{ReleaseNodes: &rinkpb.ReleaseNodes{
@@ -320,7 +320,7 @@ func submitFromProto(m *rinkpb.SubmitJobs) (state.Command, error) {
 func endJobFromProto(p *rinkpb.EndJob) (state.Command, error) {
 	c := state.EndJob{
 		Task: p.GetTask(), IsTask: p.GetIsTask(), Restarts: p.GetRestarts(), Text: p.GetText(), Requeue: p.GetRequeue(),
-		NotBefore: api.TimeFromProto(p.GetNotBefore()), Special: p.GetSpecial(),
+		NotBefore: api.TimeFromProto(p.GetNotBefore()), Special: p.GetSpecial(), SaysHeld: p.GetSaysHeld(),
 	}
 	setNumber(&c.Job, p.GetJob())
 	var err error

@@ -134,7 +134,7 @@ func (s *Server) launchOrder(j *sched.Job) *rinkpb.Order {
 		Here: s.jobHere(j, conf, 0), Batch: true, Script: script, Args: j.ScriptArgs,
 		Env:   mergeEnv(user, ours),
 		Input: j.Spec.Input, Output: j.Spec.Output, Error: j.Spec.Error,
-		Append: j.Spec.OpenMode == "append" || j.Spec.OpenMode == "" && (j.Restarts > 0 || conf.Conf.JobFileAppend), Requeued: j.Restarts > 0,
+		Append: j.Spec.OpenMode == "append" || j.Spec.OpenMode == "" && conf.Conf.JobFileAppend, Requeued: j.Restarts > 0,
 		Container: j.Spec.Container, Chdir: j.Spec.Given["chdir"],
 	}
 	order.Here.GresFiles = s.deviceFiles(j.Alloc[0].Node, j.Alloc[0].Gres)

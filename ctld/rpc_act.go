@@ -83,6 +83,9 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 					if len(t.ArrayJobs(slurm.JobID(n.absent.Array))) == 0 {
 						n.absent.Array, n.absent.Tasks = 0, nil
 					}
+					if len(n.list) == 0 && t.Job(slurm.JobID(n.absent.Job)) == nil {
+						n.absent.Status = refuse(slurm.ErrnoUnexpectedMsg) // Slurm's word for a job it has not
+					}
 				}
 				reply.Outcomes = append(reply.Outcomes, n.absent)
 			}
@@ -170,12 +173,16 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 			return nil, slurm.ErrnoDisabled
 		}
 		end := state.EndJob{Job: j.ID, Restarts: j.Restarts, State: slurm.JobCancelled, Requeue: true, NotBefore: time.Now().Add(sched.RequeueDelay(t.Config()))}
-		if req.Action == rinkpb.ActRequest_REQUEUEHOLD {
+		if hold := req.Action == rinkpb.ActRequest_REQUEUEHOLD; hold || req.SpecialExit {
 			end.Hold = sched.HeldByUser
 			if op {
 				end.Hold = sched.HeldByAdmin
 			}
-			end.Special = req.SpecialExit
+			end.Special, end.SaysHeld = req.SpecialExit, hold
+		} else if j.IsSuspended() {
+			// What was suspended goes back with nothing to its priority, as one that an operator holds.
+			by := sched.HeldByAdmin
+			return []state.Command{changeOf(tg, state.JobChange{Hold: &by}), end}, nil
 		}
 		return one(end)
 	case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:

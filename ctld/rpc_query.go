@@ -258,7 +258,7 @@ func (c *controller) GetScript(ctx context.Context, req *rinkpb.GetScriptRequest
 	case j == nil:
 		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoInvalidJobID)}, nil
 	case !c.s.mayTouch(u, j):
-		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoAccessDenied)}, nil
+		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoUserIDMissing)}, nil
 	case script == nil:
 		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoJobScriptMissing)}, nil
 	}

@@ -2,6 +2,7 @@ package slurm
 
 // The numbers and texts of Slurm that users and their programs know, by rising number.
 const (
+	ErrnoUnexpectedMsg                     Errno = 1000 // SLURM_UNEXPECTED_MSG_ERROR
 	ErrnoProtocolAuthentication            Errno = 1007 // SLURM_PROTOCOL_AUTHENTICATION_ERROR
 	ErrnoCtldCommunicationsConnectionError Errno = 1800 // SLURMCTLD_COMMUNICATIONS_CONNECTION_ERROR
 	ErrnoCtldCommunicationsSendError       Errno = 1801 // SLURMCTLD_COMMUNICATIONS_SEND_ERROR
@@ -230,6 +231,7 @@ var errnoTable = []struct {
 	name string
 	text string
 }{
+	{ErrnoUnexpectedMsg, "SLURM_UNEXPECTED_MSG_ERROR", "Unexpected message received"},
 	{ErrnoProtocolAuthentication, "SLURM_PROTOCOL_AUTHENTICATION_ERROR", "Protocol authentication error"},
 	{ErrnoCtldCommunicationsConnectionError, "SLURMCTLD_COMMUNICATIONS_CONNECTION_ERROR", "Unable to contact slurm controller (connect failure)"},
 	{ErrnoCtldCommunicationsSendError, "SLURMCTLD_COMMUNICATIONS_SEND_ERROR", "Unable to contact slurm controller (send failure)"},

@@ -1504,6 +1504,7 @@ type EndJob struct {
 	Hold          uint32                 `protobuf:"varint,11,opt,name=hold,proto3" json:"hold,omitempty"`
 	NotBefore     int64                  `protobuf:"varint,12,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
 	Special       bool                   `protobuf:"varint,40,opt,name=special,proto3" json:"special,omitempty"`
+	SaysHeld      bool                   `protobuf:"varint,41,opt,name=says_held,json=saysHeld,proto3" json:"says_held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1625,6 +1626,13 @@ func (x *EndJob) GetNotBefore() int64 {
 func (x *EndJob) GetSpecial() bool {
 	if x != nil {
 		return x.Special
+	}
+	return false
+}
+
+func (x *EndJob) GetSaysHeld() bool {
+	if x != nil {
+		return x.SaysHeld
 	}
 	return false
 }
@@ -5590,7 +5598,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05nodes\x18\x05 \x03(\tR\x05nodes\x12+\n" +
 	"\x06detail\x18\x06 \x03(\v2\x13.runink.v1.ObstacleR\x06detail\"1\n" +
 	"\bSetWaits\x12%\n" +
-	"\x05waits\x18\x01 \x03(\v2\x0f.runink.v1.WaitR\x05waits\"\xe0\x02\n" +
+	"\x05waits\x18\x01 \x03(\v2\x0f.runink.v1.WaitR\x05waits\"\xfd\x02\n" +
 	"\x06EndJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\rR\x04task\x12\x17\n" +
@@ -5606,7 +5614,8 @@ const file_log_proto_rawDesc = "" +
 	"\x04hold\x18\v \x01(\rR\x04hold\x12\x1d\n" +
 	"\n" +
 	"not_before\x18\f \x01(\x03R\tnotBefore\x12\x18\n" +
-	"\aspecial\x18( \x01(\bR\aspecial\"\xe3\x01\n" +
+	"\aspecial\x18( \x01(\bR\aspecial\x12\x1b\n" +
+	"\tsays_held\x18) \x01(\bR\bsaysHeld\"\xe3\x01\n" +
 	"\fReleaseNodes\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +

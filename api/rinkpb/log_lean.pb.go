@@ -1909,6 +1909,7 @@ type EndJob struct {
 	Hold      uint32
 	NotBefore int64
 	Special   bool
+	SaysHeld  bool
 }
 
 func (m *EndJob) Reset() { *m = EndJob{} }
@@ -2004,6 +2005,13 @@ func (m *EndJob) GetSpecial() bool {
 	return false
 }
 
+func (m *EndJob) GetSaysHeld() bool {
+	if m != nil {
+		return m.SaysHeld
+	}
+	return false
+}
+
 func (m *EndJob) write(w *writer) {
 	if m == nil {
 		return
@@ -2047,6 +2055,9 @@ func (m *EndJob) write(w *writer) {
 	if m.Special {
 		w.putBool(320, m.Special)
 	}
+	if m.SaysHeld {
+		w.putBool(328, m.SaysHeld)
+	}
 }
 
 func (m *EndJob) read(r *reader) {
@@ -2084,6 +2095,8 @@ func (m *EndJob) read(r *reader) {
 			m.NotBefore = r.takeInt64()
 		case 320:
 			m.Special = r.takeBool()
+		case 328:
+			m.SaysHeld = r.takeBool()
 		default:
 			r.skip()
 		}

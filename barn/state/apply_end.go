@@ -158,6 +158,7 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 			if c.Special {
 				j.State |= slurm.JobSpecialExit
 			}
+			j.ReasonText = c.heldText()
 			s.requeue(&j, c.Hold, c.NotBefore, true)
 		}
 		return
@@ -214,7 +215,7 @@ func (s *State) describeEnd(j *sched.Job, c EndJob) {
 func (s *State) toRequeue(j *sched.Job, c EndJob) {
 	j.State |= slurm.JobRequeued
 	if j.Begin = c.NotBefore; c.Hold != sched.HeldByNobody {
-		j.HeldBy, j.ReasonText = c.Hold, slurm.TextRequeuedHeld // otherwise whoever held it while it ran still does
+		j.HeldBy, j.ReasonText = c.Hold, c.heldText() // otherwise whoever held it while it ran still does
 	}
 	if c.Special {
 		j.State |= slurm.JobSpecialExit
@@ -222,6 +223,14 @@ func (s *State) toRequeue(j *sched.Job, c EndJob) {
 	if c.Reason == slurm.ReasonJobLaunchFailure {
 		j.FailedStarts++
 	}
+}
+
+// heldText is what a job says that was put back to be held.
+func (c *EndJob) heldText() string {
+	if c.Special && !c.SaysHeld {
+		return slurm.TextSpecialExit
+	}
+	return slurm.TextRequeuedHeld
 }
 
 // cutSteps ends the live steps of a job that ends. They stay with the job
@@ -250,9 +259,11 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time, ov
 	special := j.State & slurm.JobSpecialExit
 	byItself := j.Reason == slurm.ReasonNonZeroExitCode // it says so until it runs again
 	if special != 0 {
-		text = slurm.TextSpecialExit
-		if byItself {
+		switch {
+		case byItself:
 			text = ""
+		case j.ReasonText != slurm.TextRequeuedHeld:
+			text = slurm.TextSpecialExit
 		}
 	}
 	exit := j.ExitCode
@@ -265,7 +276,7 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time, ov
 	}
 	if hold == sched.HeldByNobody {
 		hold = j.HeldBy // while it ran, or when it was cancelled
-		if j.ReasonText != slurm.TextRequeuedHeld {
+		if j.ReasonText != slurm.TextRequeuedHeld && j.ReasonText != slurm.TextSpecialExit {
 			text = ""
 		}
 	}

@@ -77,6 +77,7 @@ type EndJob struct {
 	Hold      sched.Holder // held after the requeue
 	NotBefore time.Time    // earliest new start after a requeue
 	Special   bool         // held after the requeue as SPECIAL_EXIT
+	SaysHeld  bool         // Special, and it says that it is held all the same
 }
 
 // AnyIncarnation in EndJob.Restarts matches every incarnation.

@@ -27,7 +27,7 @@ func (c *call) act(action rinkpb.ActRequest_Action, args []string) int {
 			continue
 		case given && strings.EqualFold(key, "state") && isRequeue(action) &&
 			(strings.EqualFold(value, "SpecialExit") || strings.EqualFold(value, "SE")):
-			action, req.SpecialExit = rinkpb.ActRequest_REQUEUEHOLD, true
+			req.SpecialExit = true
 			continue
 		}
 		one := &rinkpb.ActRequest{Action: action, Incomplete: req.Incomplete, SpecialExit: req.SpecialExit}

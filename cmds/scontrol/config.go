@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/runink/rink/api"
@@ -308,10 +309,20 @@ func (c *call) writeScript(id string, file []string) int {
 		return c.print(text)
 	}
 	if err := os.WriteFile(name, script, 0o700); err != nil {
-		c.env.Errorf("cannot write %s: %v", name, err)
-		return 1
+		fmt.Fprintf(c.env.Stderr, "failed to open file `%s`: %s\n", name, cause(err))
+		return 0
 	}
 	return c.say(0, "batch script for job %s written to %s", id, name)
+}
+
+// cause is an error's own words, as the C library has them.
+func cause(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	text := errno.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // script fetches the script of the job that a reference names. The record of an
@@ -347,16 +358,17 @@ func (c *call) writeConfig(file []string) int {
 	if first == nil {
 		return c.failed("slurm_load_ctl_conf error", fmt.Errorf("cannot write the configuration: the controller sent none"))
 	}
-	name := "slurm.conf." + c.view.Now.Format("20060102150405")
+	name, _ := cli.ConfigPath(c.env)
 	if len(file) > 0 {
 		name = file[0]
 	}
 	if name == "-" {
 		return c.print(string(first.Text))
 	}
+	name += "." + c.view.Now.Format("2006-01-02T15:04:05")
 	if err := os.WriteFile(name, first.Text, 0o644); err != nil {
-		c.env.Errorf("cannot write %s: %v", name, err)
-		return 1
+		fmt.Fprintf(c.env.Stderr, "Could not create file %s: %s\n", name, cause(err))
+		return 0
 	}
 	return c.say(0, "Slurm config saved to %s", name)
 }

@@ -224,7 +224,7 @@ func (c *call) showAliases(name string) int {
 	}
 	var names []string
 	for _, n := range nodes {
-		if n.Hostname == host || string(n.Name) == host {
+		if n.Hostname == host {
 			names = append(names, string(n.Name))
 		}
 	}
