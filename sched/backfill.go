@@ -541,16 +541,17 @@ func (c *cycle) couldRunAny(a *ask, p *part) bool {
 			}
 		}
 	}
-	return c.couldRunOn(a, p, nil)
+	return c.couldRunOn(a, p, nil, nil)
 }
 
-// couldRunOn is couldRun where reservations keep some of the nodes; nil: none do.
-func (c *cycle) couldRunOn(a *ask, p *part, resv *ResvView) bool {
+// couldRunOn is couldRun where reservations keep some of the nodes, and where some
+// are not to be had; nil: none.
+func (c *cycle) couldRunOn(a *ask, p *part, resv *ResvView, without []bool) bool {
 	order := slices.Sorted(slices.Values(p.where))
 	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now, at: c.now, resv: resv}
 	for i, pos := range order {
 		empty.rooms[i] = emptyRoom(c.rooms[pos].n.atBest(c.t.cfg, p.p), i)
-		empty.rooms[i].open = c.rooms[pos].open
+		empty.rooms[i].open = c.rooms[pos].open && (without == nil || !without[pos])
 	}
 	where := make([]int, len(order))
 	for i, pos := range p.where {

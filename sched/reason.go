@@ -49,14 +49,20 @@ func (c *cycle) crowded(a *ask, p *part) Why {
 		}
 		return because(slurm.ReasonResources, c.lacking(a, p)...)
 	}
-	if p.failed {
+	named, told := c.claimedOf(a, p), c.toldOf(a.job)
+	switch {
+	case (p.failed || p.short) && len(a.required) > 0 && strings.HasPrefix(told.text, unavailableNodes):
+		return Why{Reason: told.reason, Text: told.text} // it says so until it is its turn again
+	case len(named) > 0 && !p.failed && !p.short:
+		return notAvailable(named)
+	case p.failed:
 		return because(slurm.ReasonPriority)
-	}
-	if p.short {
+	case p.short:
 		c.fail(a, p)
 		return because(slurm.ReasonPriority)
 	}
-	if c.spokenFor(p) {
+	if c.spokenFor(a, p) {
+		p.short = true
 		return Why{Reason: slurm.ReasonResources, Text: slurm.TextNodesDownReserved, Detail: c.lacking(a, p)}
 	}
 	c.fail(a, p)
@@ -117,33 +123,65 @@ func (c *cycle) lookOver(it *item) {
 	}
 }
 
-// fail remembers that a job of the partition is in line for resources, unless
-// it waits for nodes it named: that keeps nobody else waiting.
+// fail remembers that a job of the partition is in line for resources: for the
+// nodes it named, or else for those of the partition.
 func (c *cycle) fail(a *ask, p *part) {
-	if len(a.required) > 0 && len(a.required) >= a.minNodes || a.resv != nil {
-		return
-	}
-	p.failed = true
-	if len(c.parts) == 1 {
+	named := len(a.required) > 0 && len(a.required) >= a.minNodes
+	if p.failed = p.failed || !named && a.resv == nil; a.resv != nil || !named && len(c.parts) == 1 {
 		return
 	}
 	if c.claimed == nil {
 		c.claimed = make([]bool, len(c.rooms))
+	}
+	if named {
+		for name := range a.required {
+			if pos, ok := c.byName[name]; ok {
+				c.claimed[pos] = true
+			}
+		}
+		return
 	}
 	for _, pos := range p.where {
 		c.claimed[pos] = true
 	}
 }
 
-// spokenFor reports whether every node of the partition is out of service or
-// belongs to a partition whose jobs are in line already.
-func (c *cycle) spokenFor(p *part) bool {
-	for _, pos := range p.where {
-		if c.rooms[pos].open && (c.claimed == nil || !c.claimed[pos]) {
-			return false
+// toldOf is what a job was last told of why it waits.
+func (c *cycle) toldOf(j *Job) told {
+	if it := c.items[j.ID]; it != nil {
+		return it.told
+	}
+	return told{reason: j.Reason, text: j.ReasonText}
+}
+
+// claimedOf returns the nodes a request names that jobs before it are in line for.
+func (c *cycle) claimedOf(a *ask, p *part) []NodeName {
+	if c.claimed == nil {
+		return nil
+	}
+	var names []NodeName
+	for name := range a.required {
+		if pos, ok := c.byName[name]; ok && p.in[pos] && c.claimed[pos] {
+			names = append(names, name)
 		}
 	}
-	return true
+	return names
+}
+
+// spokenFor reports whether the nodes of the partition that are in service and
+// that no job before it is in line for could not hold a request even if they were idle.
+func (c *cycle) spokenFor(a *ask, p *part) bool {
+	open, claimed := 0, 0
+	for _, pos := range p.where {
+		switch {
+		case !c.rooms[pos].open:
+		case c.claimed != nil && c.claimed[pos]:
+			claimed++
+		default:
+			open++
+		}
+	}
+	return open == 0 || claimed > 0 && !c.couldRunOn(a, p, nil, c.claimed)
 }
 
 // unavailable says whether a request cannot be met because nodes are out of
@@ -180,9 +218,11 @@ func (c *cycle) unavailable(a *ask, p *part) Why {
 // notAvailable is ReqNodeNotAvail, naming the nodes.
 func notAvailable(away []NodeName) Why {
 	slices.Sort(away)
-	return Why{Reason: slurm.ReasonReqNodeNotAvail, Text: slurm.ReasonReqNodeNotAvail.String() +
-		", UnavailableNodes:" + sortedNodeList(away)}
+	return Why{Reason: slurm.ReasonReqNodeNotAvail, Text: unavailableNodes + sortedNodeList(away)}
 }
+
+// unavailableNodes is how the text of notAvailable begins.
+const unavailableNodes = "ReqNodeNotAvail, UnavailableNodes:"
 
 // sortedNodeList writes node names in bracket form, sorted by prefix and number.
 func sortedNodeList(names []NodeName) string {

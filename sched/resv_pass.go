@@ -323,7 +323,7 @@ func (c *cycle) whyOff(a *ask, p *part) Why {
 			by = got
 		}
 	}
-	if by == nil || c.couldRunOn(a, p, c.resv) {
+	if by == nil || c.couldRunOn(a, p, c.resv, nil) {
 		return Why{}
 	}
 	text := slurm.ReasonReqNodeNotAvail.String() + ", May be reserved for other job"
