@@ -65,6 +65,13 @@ func (l *Ledger) admit(j *Job, now time.Time) error {
 			return violates(w)
 		}
 	}
+	if strict { // what the QOS says comes first, and how many may be submitted before how large they may be
+		l.m.take(j, nil)
+		l.m.place(l.want, l.kinds, l.weighing(j.Partition))
+		if w := b.neverOfQOS(); !w.IsZero() {
+			return violates(w)
+		}
+	}
 	for at := b.assoc; at >= 0; at = l.assoc[at].parent {
 		g, have := &l.assoc[at], &l.assocs[at]
 		for _, f := range [...]numLimit{grpSubmit, userSubmit} {
@@ -80,13 +87,10 @@ func (l *Ledger) admit(j *Job, now time.Time) error {
 			}
 		}
 	}
-	if !strict {
-		return nil
-	}
-	l.m.take(j, nil)
-	l.m.place(l.want, l.kinds, l.weighing(j.Partition))
-	if w := b.never(); !w.IsZero() {
-		return violates(w)
+	if strict {
+		if w := b.neverOfAssoc(); !w.IsZero() {
+			return violates(w)
+		}
 	}
 	return nil
 }
@@ -142,6 +146,13 @@ func (b *bar) submitted(i int, more int64) Why {
 // never says which limit the job is beyond whatever else runs: what it asks for
 // alone, and what was used up before.
 func (b *bar) never() Why {
+	if w := b.neverOfQOS(); !w.IsZero() {
+		return w
+	}
+	return b.neverOfAssoc()
+}
+
+func (b *bar) neverOfQOS() Why {
 	b.prepare(b.l.want)
 	for i := range b.qos {
 		q := b.bounds(i)
@@ -160,6 +171,11 @@ func (b *bar) never() Why {
 			return w
 		}
 	}
+	return Why{}
+}
+
+// neverOfAssoc is never for the associations; neverOfQOS goes before.
+func (b *bar) neverOfAssoc() Why {
 	for at := b.assoc; at >= 0; at = b.l.assoc[at].parent {
 		g, have := &b.l.assoc[at], &b.l.assocs[at]
 		of, order := g.own, barOrder[:3]

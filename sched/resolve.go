@@ -131,7 +131,7 @@ func (r *resolver) allowed() error {
 			with("rebooting of nodes is only allowed for admins")
 	}
 	if r.given("priority") && r.o.Priority > 0 {
-		// Slurm takes no priority from users; they may hold a job.
+		// Slurm takes no priority from users.
 		r.without("priority").Priority = 0
 	}
 	return nil
@@ -460,8 +460,9 @@ func (r *resolver) licenses() error {
 	return checkLicenses(l, r.cfg.Licenses)
 }
 
-// held reports whether the user wants the job to wait for a release.
-func (r *resolver) held() bool { return r.o.Hold || r.given("priority") && r.o.Priority == 0 }
+// held reports whether the user wants the job to wait for a release. A priority of
+// 0 asks for none in particular, as in Slurm.
+func (r *resolver) held() bool { return r.o.Hold }
 
 // begin says from when on the job may start and what it waits for at first.
 func (r *resolver) begin() error {

@@ -102,7 +102,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		{"Held", "-H", func() {}, func(j *Job) bool {
 			return j.HeldBy == HeldByUser && j.Priority == 0 && j.Reason == slurm.ReasonJobHeldUser
 		}},
-		{"PriorityZeroHolds", "--priority=0", func() {}, func(j *Job) bool { return j.HeldBy == HeldByUser }},
+		{"PriorityZeroIsNone", "--priority=0", func() {}, func(j *Job) bool { return j.HeldBy == HeldByNobody }},
 		{"Later", "--begin=now+60", func() {}, func(j *Job) bool { return j.Begin.Equal(refNow.Add(60e9)) && j.Eligible.Equal(j.Begin) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -107,7 +107,7 @@ func TestOptionValues(t *testing.T) {
 		{"--nice=-5", "Nice=-5"},
 		{"--nice=abc", "Nice=0"},
 		{"--priority=7x", "Priority=7 Hold=false"},
-		{"--priority=0", "Priority=0 Hold=true"},
+		{"--priority=0", "Priority=0 Hold=false"},
 		{"--priority=top", "Priority=4294967293"},
 		{"-H", "Hold=true"},
 		{"--exclusive", "Exclusive=exclusive OverSubscribe=false"},

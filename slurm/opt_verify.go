@@ -27,7 +27,6 @@ func (r *optionReader) verify() error {
 		}
 	}
 	job := r.job()
-	job.Hold = job.Hold || r.given("priority") && job.Priority == 0
 	if r.given("mincpus") && job.MinCPUs < job.CPUsPerTask {
 		job.MinCPUs = job.CPUsPerTask
 	}

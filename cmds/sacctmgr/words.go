@@ -267,6 +267,13 @@ func (r *request) takeSet(word string, a *sched.Accounts) error {
 	if !ok {
 		return unknown
 	}
+	if r.entity == "account" && !r.adding {
+		for _, fixed := range []string{"name", "cluster"} {
+			if begins(fixed+"s", key, 1) {
+				return fmt.Errorf(" Can't modify the %s of an account", fixed)
+			}
+		}
+	}
 	for _, s := range settings(r.entity) {
 		if begins(s.name, key, s.min) {
 			r.set = append(r.set, sched.AccountWord{Key: s.key, Op: op, Value: value})
