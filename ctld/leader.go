@@ -195,6 +195,9 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 		}
 	case state.JobChanged:
 		s.waits.notify(ev.New)
+		if ev.New != nil && ev.New.IsPending() && ev.New.HeldBy != sched.HeldByNobody {
+			s.waits.forget(ev.New.ID)
+		}
 		if ev.Old != nil && ev.New != nil && ev.Old.State != ev.New.State {
 			s.waits.stepRoomMade(ev.New.ID) // it was made ready, or goes on
 		}
@@ -206,6 +209,7 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 			s.mailChanged(ev)
 		}
 	case state.JobEnded:
+		s.waits.forget(ev.Job.ID)
 		if leads {
 			s.mailEnded(ev)
 		}

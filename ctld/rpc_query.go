@@ -161,6 +161,7 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 			}
 		}
 	})
+	idle := make(map[sched.NodeName]bool) // with nothing on them, and open to jobs
 	reply := &rinkpb.NodeList{Now: now.UnixNano()}
 	kinds := c.s.liveConf().GresTypes
 	for _, n := range list {
@@ -176,6 +177,16 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 		p.Connected = c.s.sessions.connected(n.Name)
 		c.s.soft.fill(p)
 		reply.Nodes = append(reply.Nodes, p)
+		if slurm.NodeState(p.State) == slurm.NodeIdle && len(n.Running) == 0 && n.CompletingJobs == 0 {
+			idle[n.Name] = true
+		}
+	}
+	if planned := c.s.waits.plannedOf(idle); len(planned) > 0 {
+		for _, p := range reply.Nodes {
+			if planned[sched.NodeName(p.Name)] {
+				p.State |= uint32(slurm.NodePlanned)
+			}
+		}
 	}
 	return reply, nil
 }

@@ -46,6 +46,24 @@ func (b *waitBook) expected(id slurm.JobID) (sched.Wait, bool) {
 	return w, ok
 }
 
+// plannedOf returns those of the given nodes on which a pending job is expected to start.
+func (b *waitBook) plannedOf(nodes map[sched.NodeName]bool) map[sched.NodeName]bool {
+	out := make(map[sched.NodeName]bool)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.planned {
+		if len(out) == len(nodes) {
+			break
+		}
+		for _, n := range w.Nodes {
+			if nodes[n] {
+				out[n] = true
+			}
+		}
+	}
+	return out
+}
+
 func (b *waitBook) forget(id slurm.JobID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

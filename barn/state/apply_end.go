@@ -158,7 +158,9 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 			if c.Special {
 				j.State |= slurm.JobSpecialExit
 			}
-			j.ReasonText = c.heldText()
+			if c.Hold != sched.HeldByNobody {
+				j.ReasonText = c.heldText()
+			}
 			s.requeue(&j, c.Hold, c.NotBefore, true)
 		}
 		return
