@@ -198,6 +198,11 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 		}
 		cmd.Needs = append(cmd.Needs, needs)
 	}
+	if req.Het {
+		if err := sched.ComponentsApart(cmd.Jobs); err != nil {
+			return cmd, notes, err
+		}
+	}
 	if req.RunName != "" {
 		cmd.Run = &state.RunInfo{Name: req.RunName, User: u.Name, Day: now.Format("20060102")}
 	}

@@ -63,13 +63,18 @@ func (c *cycle) placeHet(id slurm.JobID) bool {
 		}
 	}
 	c.try()
-	for _, j := range list {
-		if !c.placeComponent(j) {
+	defer func() { c.scratch.job = nil }() // what it excluded is of this job alone
+	placed := make(map[*Job][]NodeName, len(list))
+	for _, j := range componentOrder(list) {
+		if !c.placeComponent(j, apart(j, list, placed)) {
 			c.takeBack()
 			for i, j := range list {
 				c.lower(c.items[j.ID], raised[i])
 			}
 			return false
+		}
+		for _, n := range c.plan.Starts[len(c.plan.Starts)-1].Alloc {
+			placed[j] = append(placed[j], n.Node)
 		}
 	}
 	c.keep()
@@ -79,8 +84,54 @@ func (c *cycle) placeHet(id slurm.JobID) bool {
 	return true
 }
 
-// placeComponent starts one component in the first of its partitions with room.
-func (c *cycle) placeComponent(j *Job) bool {
+// ComponentsApart refuses a heterogeneous job of which two components name the same
+// node: none is part of two of them.
+func ComponentsApart(list []*Job) error {
+	named := make(map[NodeName]bool)
+	for _, j := range list {
+		for _, n := range j.Need.NodeList {
+			if named[n] {
+				return refuse(slurm.ErrnoInvalidNodeName, "node %s is named by two components", n)
+			}
+			named[n] = true
+		}
+	}
+	return nil
+}
+
+// componentOrder is the order in which components look for nodes.
+func componentOrder(list []*Job) []*Job {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b *Job) int { return cmp.Compare(b.Priority, a.Priority) })
+	return list
+}
+
+// apart names the nodes that a component leaves to the others: no node is part of two
+// of them. These are the nodes that others have been placed on and those they ask for
+// by name.
+func apart(j *Job, list []*Job, placed map[*Job][]NodeName) map[NodeName]bool {
+	out := make(map[NodeName]bool)
+	for _, other := range list {
+		if other == j {
+			continue
+		}
+		nodes, ok := placed[other]
+		if !ok {
+			nodes = other.Need.NodeList
+		}
+		for _, n := range nodes {
+			out[n] = true
+		}
+	}
+	for _, n := range j.Need.Exclude {
+		out[n] = true
+	}
+	return out
+}
+
+// placeComponent starts one component in the first of its partitions with room, clear of
+// the nodes that are for the others.
+func (c *cycle) placeComponent(j *Job, others map[NodeName]bool) bool {
 	for _, e := range c.places(j) {
 		if !partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size).IsZero() || e.part.open == 0 {
 			continue
@@ -92,7 +143,12 @@ func (c *cycle) placeComponent(j *Job) bool {
 			return false
 		}
 		a := c.ask(e)
-		if alloc, limit := c.fit(a, e.part); alloc != nil {
+		a.excluded = others
+		alloc, limit := c.fit(a, e.part)
+		if slices.ContainsFunc(alloc, func(n NodeAlloc) bool { return others[n.Node] }) {
+			return false // what others left it is not for it alone
+		}
+		if alloc != nil {
 			if !c.limits(j, e.part.p.Name, alloc, c.startLimit(e, limit)).IsZero() {
 				return false
 			}
@@ -131,7 +187,9 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 	var parts []part
 	latest := c.now
 	known := c.looks <= promiseLooks
-	for _, j := range c.components(id) {
+	all := componentOrder(c.components(id))
+	placed := make(map[*Job][]NodeName, len(all))
+	for _, j := range all {
 		list := c.places(j)
 		e := list[0]
 		c.lift(e.item)
@@ -159,15 +217,20 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		if !w.IsZero() {
 			known = false
 		} else {
-			w = c.lacks(a, e.part)
+			if w = c.lacks(a, e.part); w.IsZero() || w.Reason == slurm.ReasonPriority {
+				w.Reason = slurm.ReasonResources // what they lack is nodes for all of them, whoever is ahead
+			}
 		}
 		if known {
+			a.excluded = apart(j, all, placed)
 			at, chosen := c.earliest(a, e.part, c.now)
 			known = chosen != nil
 			latest = max(latest, at)
+			placed[j] = nodesOf(chosen)
 		}
 		parts = append(parts, part{entry: e, ask: a, why: w})
 	}
+	clear(placed)
 	for i := range parts {
 		p := &parts[i]
 		var start time.Time
@@ -175,7 +238,9 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		if known {
 			// Not before all of them may start; what is promised to the others by
 			// then counts.
+			p.ask.excluded = apart(p.job, all, placed)
 			if at, chosen := c.earliest(p.ask, p.part, latest); chosen != nil && at == latest {
+				placed[p.job] = nodesOf(chosen)
 				c.promise(p.item, p.ask, latest, c.allot(p.ask, chosen, false))
 				if time.Duration(latest-c.now) <= unlimitedSpan/2 {
 					start, nodes = latest.time(), p.item.promise.nodes
@@ -184,4 +249,13 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		}
 		c.wait(p.job, p.why, start, nodes)
 	}
+}
+
+// nodesOf names the nodes that were chosen.
+func nodesOf(chosen []slot) []NodeName {
+	out := make([]NodeName, len(chosen))
+	for i := range chosen {
+		out[i] = chosen[i].r.n.Name
+	}
+	return out
 }

@@ -140,6 +140,7 @@ func (line *CommandLine) Resolve(in OptionInput) ([]CommandOptions, error) {
 		out = append(out, *r.out)
 		inherited = r.lasting()
 	}
+	shareTimeLimit(out)
 	if line.cmd == Sbatch {
 		// --wrap stands in the last component and is the script of them all.
 		for i := range out {
@@ -147,6 +148,23 @@ func (line *CommandLine) Resolve(in OptionInput) ([]CommandOptions, error) {
 		}
 	}
 	return out, nil
+}
+
+// shareTimeLimit gives the components of a heterogeneous job that name no time limit the
+// longest that others name.
+func shareTimeLimit(comps []CommandOptions) {
+	var longest Duration
+	for i := range comps {
+		if limit := comps[i].Job.TimeLimit; comps[i].Job.Given["time"] && limit != Unlimited {
+			longest = max(longest, limit)
+		}
+	}
+	for i := range comps {
+		if job := &comps[i].Job; longest > 0 && !job.Given["time"] {
+			job.TimeLimit = longest
+			job.Given["time"] = true
+		}
+	}
 }
 
 // Check reads the values of the options on the command line alone. It is for who has to find a
