@@ -242,6 +242,7 @@ type outcome struct {
 	why   Why
 	start time.Time
 	nodes []NodeName
+	place int // of the partition among those the job named
 }
 
 // maxLooks bounds how many nodes one pass looks at. What is not reached in it
@@ -585,8 +586,11 @@ func (c *cycle) note(e entry, w Why, start time.Time, nodes []NodeName) {
 		return
 	}
 	old, ok := c.outcomes[e.job]
+	place := slices.Index(e.job.Partitions, e.part.p.Name)
 	switch {
 	case !ok, rank(w) > rank(old.why):
+	case rank(w) == 0 && rank(old.why) == 0 && start.IsZero() && old.start.IsZero() && place > old.place:
+		// Of those that cannot take it the last one it named has the word, as in Slurm.
 	case rank(w) == rank(old.why) && !start.IsZero() && (old.start.IsZero() || start.Before(old.start)):
 		w = old.why
 	default:
@@ -595,7 +599,7 @@ func (c *cycle) note(e entry, w Why, start time.Time, nodes []NodeName) {
 	if c.outcomes == nil {
 		c.outcomes = make(map[*Job]outcome)
 	}
-	c.outcomes[e.job] = outcome{w, start, nodes}
+	c.outcomes[e.job] = outcome{w, start, nodes, place}
 }
 
 // rank says which of two reasons tells a job more: that it is in line somewhere

@@ -68,10 +68,10 @@ func partitionBars(j *Job, p *Partition, size PartitionSize) Why {
 	if w := accessBars(j, p); !w.IsZero() {
 		return w
 	}
-	if w := timeBars(j, p); !w.IsZero() {
+	if w := sizeBars(j, p, size); !w.IsZero() {
 		return w
 	}
-	return sizeBars(j, p, size)
+	return timeBars(j, p)
 }
 
 // accessBars says why p's lists of accounts and QOS keep j out.
