@@ -145,7 +145,7 @@ func (o *options) tell(env *cli.Env, name string, err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case o.lookedUp() && (cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)):
+	case len(o.refs) > 0 && o.lookedUp() && (cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)):
 		code := 1
 		if step && cli.Is(err, slurm.ErrnoAlreadyDone) { // of a job that runs
 			name, code = job, exitCode(slurm.ErrnoInvalidJobID)
@@ -178,7 +178,8 @@ func exitCode(err error) int {
 // unless asked for: ending what has ended and, when jobs are named and nothing
 // else is said of them, ending what never was. A filter, a signal, a step or a
 // question to the user makes the named jobs be looked up first, and then they
-// must exist and not have ended.
+// must exist and not have ended. What a filter alone found was there, and may have
+// ended since.
 func (o *options) forgiven(err error) bool {
 	return cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show"
@@ -154,12 +153,8 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	}
 	r.line("RunTime", j.TimeUsed(v.Now).String(), "TimeLimit", limit, "TimeMin", least)
 	eligible := j.Eligible
-	aging := j.AgeSince()
-	if j.IsPending() && (j.Begin.After(v.Now) || j.HeldBy != sched.HeldByNobody || j.Reason == slurm.ReasonDependency) {
-		aging = time.Time{}
-	}
 	r.line("SubmitTime", v.Time(j.Submit, "Unknown"), "EligibleTime", v.Time(eligible, "Unknown"))
-	r.line("AccrueTime", v.Time(aging, "Unknown"))
+	r.line("AccrueTime", v.Time(j.Aging(v.Now), "Unknown"))
 	if at := j.ResizedAt(); !at.IsZero() {
 		r.line("ResizeTime", v.Time(at, "None"))
 	}

@@ -98,7 +98,7 @@ func nodesOrReason() column {
 func columns() []column {
 	return []column{
 		text('a', "Account", "ACCOUNT", func(j *show.Job) string { return j.Account }),
-		moment(0, "AccrueTime", "ACCRUE_TIME", func(_ *show.View, j *show.Job) time.Time { return j.AgeSince() }),
+		moment(0, "AccrueTime", "ACCRUE_TIME", func(v *show.View, j *show.Job) time.Time { return j.Aging(v.Now) }),
 		text(0, "admin_comment AdminComment", "ADMIN_COMMENT", func(j *show.Job) string { return j.AdminComment }),
 		text(0, "AllocNodes", "ALLOC_NODES", func(j *show.Job) string { return j.SubmitHost }),
 		number(0, "AllocSID", "ALLOC_SID", func(j *show.Job) int64 { return int64(j.SubmitPID) }),
@@ -167,7 +167,12 @@ func columns() []column {
 		constant(0, "NTPerBoard", "NTASKS_PER_BOARD", "0"),
 		number('C', "NumCPUs", "CPUS", func(j *show.Job) int64 { return int64(j.CPUs()) }),
 		number('D', "NumNodes", "NODES", func(j *show.Job) int64 { return int64(j.NodeCount()) }),
-		number(0, "NumTasks", "TASKS", func(j *show.Job) int64 { return int64(j.TaskCount()) }),
+		number(0, "NumTasks", "TASKS", func(j *show.Job) int64 {
+			if j.TaskText() == show.NA {
+				return slurm.NoArrayTask // as it is written where there is none
+			}
+			return int64(j.TaskCount())
+		}),
 		constant(0, "Origin", "ORIGIN", "NA"),
 		constant(0, "OriginRaw", "ORIGIN_RAW", "NA"),
 		plain('h', "OverSubscribe Shared", "OVER_SUBSCRIBE", (*show.Job).Sharing),
@@ -206,9 +211,9 @@ func columns() []column {
 			Value:   func(_ *show.View, j *show.Job) string { return j.State.String() },
 			Compare: show.By(func(_ *show.View, j *show.Job) uint32 { return uint32(j.State) })},
 		plain('t', "StateCompact", "ST", func(j *show.Job) string { return j.State.Short() }),
-		plain(0, "StdErr", "STDERR", (*show.Job).Stderr),
-		plain(0, "StdIn", "STDIN", (*show.Job).Stdin),
-		plain(0, "StdOut", "STDOUT", (*show.Job).Stdout),
+		plain(0, "StdErr", "STDERR", (*show.Job).StderrNamed),
+		plain(0, "StdIn", "STDIN", (*show.Job).StdinNamed),
+		plain(0, "StdOut", "STDOUT", (*show.Job).StdoutNamed),
 		moment('V', "SubmitTime", "SUBMIT_TIME", func(_ *show.View, j *show.Job) time.Time { return j.Submit }),
 		text(0, "system_comment SystemComment", "SYSTEM_COMMENT", func(j *show.Job) string { return j.SystemComment }),
 		asked('J', "Threads", "THREADS_PER_CORE", "*", (*show.Job).ThreadsAsked),

@@ -2,6 +2,7 @@ package show
 
 import (
 	"cmp"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -269,8 +270,8 @@ func (j *Job) wantedNodes() int {
 		least = max(least, (int(gpus)+j.nodeGPUs-1)/j.nodeGPUs)
 	}
 	switch per := j.Need.TasksPerNode; {
-	case per > 0 && j.Spec.NTasks > 0 && j.Spec.MinNodes == 0:
-		return max(j.Spec.NTasks/per, 1) // the last node, where it is not full, is not counted
+	case per > 0 && j.Spec.NTasks > 0:
+		return max(j.Spec.MinNodes, j.Spec.NTasks/per, 1) // the last node, where it is not full, is not counted
 	case j.nodeCPUs == 0 || per > 0:
 		return least
 	}
@@ -297,7 +298,7 @@ func (j *Job) MostNodes() int {
 // boundNodes is the most nodes the job named, or that its GPUs in all and on a node
 // make; 0 for none.
 func (j *Job) boundNodes() int {
-	if j.Spec.MaxNodes == 0 && len(j.Spec.GPUs) > 0 && len(j.Spec.GPUsPerNode) > 0 {
+	if len(j.Spec.GPUs) > 0 && (len(j.Spec.GPUsPerNode) > 0 || j.Spec.Gres.Total("gpu") > 0) {
 		return j.Need.MaxNodes
 	}
 	return j.Spec.MaxNodes
@@ -307,7 +308,7 @@ func (j *Job) boundNodes() int {
 // a bound, the least and the most.
 func (j *Job) NodesAsked() string {
 	if most := j.boundNodes(); j.IsPending() && most > 0 {
-		return strconv.Itoa(min(max(1, j.Need.MinNodes, j.NodeCount()), most)) + "-" + strconv.Itoa(most)
+		return strconv.Itoa(min(j.NodeCount(), most)) + "-" + strconv.Itoa(most)
 	}
 	return strconv.Itoa(j.NodeCount())
 }
@@ -498,6 +499,42 @@ func (j *Job) Stdin() string {
 	return j.file(Or(j.Spec.Input, "/dev/null"))
 }
 
+// StdinNamed, StdoutNamed and StderrNamed are the same paths as they were given, with
+// the job's id in the default; and what squeue says of jobs without a script.
+func (j *Job) StdinNamed() string {
+	if !j.Batch {
+		return Null
+	}
+	return j.named(j.Spec.Input, "/dev/null")
+}
+
+// StdoutNamed is described at StdinNamed.
+func (j *Job) StdoutNamed() string {
+	name := fmt.Sprintf("slurm-%d.out", j.ID)
+	if !j.Batch {
+		return j.named("", name)
+	}
+	return j.named(j.Spec.Output, name)
+}
+
+// StderrNamed is described at StdinNamed.
+func (j *Job) StderrNamed() string {
+	switch {
+	case !j.Batch:
+		return NA
+	case j.Spec.Error == "":
+		return j.StdoutNamed()
+	}
+	return j.named(j.Spec.Error, "")
+}
+
+func (j *Job) named(path, otherwise string) string {
+	if path = Or(path, otherwise); !filepath.IsAbs(path) {
+		path = strings.TrimSuffix(j.WorkDir, "/") + "/" + path
+	}
+	return path
+}
+
 // Stdout is described at Stdin.
 func (j *Job) Stdout() string {
 	if !j.Batch {
@@ -592,6 +629,14 @@ func (j *Job) TaskText() string {
 	return strconv.Itoa(j.TaskCount())
 }
 
+// Aging is since when the job's age counts; zero while it does not.
+func (j *Job) Aging(now time.Time) time.Time {
+	if j.IsPending() && (j.Begin.After(now) || j.HeldBy != sched.HeldByNobody || j.Reason == slurm.ReasonDependency) {
+		return time.Time{}
+	}
+	return j.AgeSince()
+}
+
 // PriorityShown is the job's priority; while it is suspended it has none.
 func (j *Job) PriorityShown() uint32 {
 	if j.IsSuspended() {
@@ -633,7 +678,7 @@ func (j *Job) MinCPUs() int {
 // GresPerNode, GresPerJob, GresPerTask and GresPerSocket print the generic
 // resources asked for, "" for none.
 func (j *Job) GresPerNode() string {
-	return append(slices.Clip(j.Spec.Gres), j.Spec.GPUsPerNode...).Display()
+	return append(slices.Clip(j.Spec.GPUsPerNode), j.Spec.Gres...).Display()
 }
 
 // GresPerJob is described at GresPerNode.
