@@ -244,18 +244,19 @@ func joinEnv(env []string) []byte {
 	return []byte(strings.Join(env, "\x00") + "\x00")
 }
 
-// mergeEnv puts the controller's variables over the user's. Variables that
-// describe another job, as in a submission from inside a job, do not pass.
+// mergeEnv puts the controller's variables over the user's. Of a submission from
+// inside a job the variables that describe that job do not pass.
 func mergeEnv(user, ours []string) []string {
 	set := make(map[string]bool, len(ours))
 	for _, kv := range ours {
 		name, _, _ := strings.Cut(kv, "=")
 		set[name] = true
 	}
+	inside := slices.ContainsFunc(user, func(kv string) bool { return strings.HasPrefix(kv, "SLURM_JOB_ID=") })
 	out := make([]string, 0, len(user)+len(ours))
 	for _, kv := range user {
 		name, _, _ := strings.Cut(kv, "=")
-		if !set[name] && !ofOtherJob(name) {
+		if !set[name] && name != "SLURM_UMASK" && !(inside && ofOtherJob(name)) {
 			out = append(out, kv)
 		}
 	}

@@ -53,6 +53,7 @@ type gearConf struct {
 	fence bool          // ConstrainDevices
 	files []string      // of the units gres.conf names, those of one separated by commas
 	envs  []string      // the variables that name GPUs
+	gpus  bool          // gres.conf gives the node some
 	quiet time.Duration // GPUQuietTime
 }
 
@@ -157,6 +158,7 @@ func (g *gear) configure(files []slurm.ConfFile, common *slurm.Conf) {
 					c.files = append(c.files, strings.Join(l.MultipleFiles, ","))
 				}
 				if l.Name == "gpu" {
+					c.gpus = true
 					flags = append(flags, l.Flags...)
 				}
 			}
@@ -382,6 +384,14 @@ func (g *gear) tell(env *taskenv.Env, list []given, see []int, shut bool) {
 	}
 }
 
+// hasGPUs reports whether the configuration gives the node GPUs. Only there the variables
+// that name them are ours: elsewhere they pass as they are.
+func (g *gear) hasGPUs() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conf.gpus
+}
+
 // silence unsets the variables that name GPUs.
 func (g *gear) silence(env *taskenv.Env) {
 	g.mu.Lock()
@@ -413,6 +423,9 @@ func tellShare(env *taskenv.Env, gres []held) {
 func (g *gear) tellJob(env *taskenv.Env, gres []held, shut bool) {
 	tellShare(env, gres)
 	list := g.gpusOf(gres)
+	if len(list) == 0 && g.hasGPUs() {
+		g.silence(env) // what came along from where the job was submitted
+	}
 	g.tell(env, list, everyPlace(len(list)), shut)
 }
 
@@ -431,8 +444,8 @@ func (g *gear) tellTasks(envs []*taskenv.Env, order *rinkpb.LaunchStep, cpus [][
 	bound := gpu.Bind(bind, len(list), len(envs), near, cpus)
 	var words []string
 	for i, env := range envs {
-		if len(list) == 0 && len(heldByJob(order.Here)) > 0 || gpu.IsNone(bind) {
-			g.silence(env) // what it would have of its job's
+		if len(list) == 0 && (len(heldByJob(order.Here)) > 0 || g.hasGPUs()) || gpu.IsNone(bind) {
+			g.silence(env) // what it would have of its job's, or from where it was submitted
 		}
 		tellShare(env, gres)
 		if bind != "" && len(list) > 0 {

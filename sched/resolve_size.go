@@ -87,7 +87,12 @@ func (r *resolver) tasksOfGPUs() {
 // devices works out the generic resources.
 func (r *resolver) devices() error {
 	n, o := &r.job.Need, r.o
-	perNode := slices.Concat(n.GresPerNode, o.Gres, o.GPUsPerNode)
+	perNode := slices.Concat(n.GresPerNode, o.GPUsPerNode)
+	for _, g := range o.Gres {
+		if !slices.ContainsFunc(o.GPUsPerNode, func(p slurm.GresItem) bool { return p.Name == g.Name && p.Type == g.Type }) {
+			perNode = append(perNode, g) // --gpus-per-node says the same and is the stronger
+		}
+	}
 	for _, g := range o.GPUsPerSocket {
 		if o.SocketsPerNode <= 0 {
 			return refuse(slurm.ErrnoInvalidGres, "GPUs for each socket without a number of sockets").

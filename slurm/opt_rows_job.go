@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,8 +112,10 @@ func setMailType(r *optionReader, value string, _ bool) error {
 	if err != nil || value == "" {
 		return r.invalid()
 	}
-	r.job().MailTypes = types
-	return nil
+	// Events add up, those of the script and of the command line too; NONE takes none back.
+	job := r.job()
+	job.MailTypes, err = ParseMailTypes(strings.Join(slices.Concat(job.MailTypes, types), ","))
+	return err
 }
 
 // largestNice is as far as --nice may go in either direction.

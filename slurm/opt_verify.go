@@ -121,7 +121,7 @@ func (r *optionReader) verifyHint() error {
 	}
 	binds := job.CPUBind != "" && !bindsVolumeOnly(job.CPUBind)
 	if r.given("ntasks-per-core") || r.given("threads-per-core") || r.given("extra-node-info") || binds {
-		if r.out.Client.Verbose > 0 {
+		if r.out.Client.Verbose > 0 && !binds {
 			r.notice(false, "Following options are mutually exclusive with --hint: --ntasks-per-core, --threads-per-core, -B"+
 				" and --cpu-bind (other then --cpu-bind=verbose). Ignoring --hint.")
 		}
@@ -129,6 +129,7 @@ func (r *optionReader) verifyHint() error {
 		r.forget("hint")
 		return nil
 	}
+	// A hint says which sockets and cores are used, whatever is said beside it.
 	job.SocketsPerNode, job.CoresPerSocket = 0, 0
 	r.forget("sockets-per-node")
 	r.forget("cores-per-socket")

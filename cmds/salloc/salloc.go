@@ -52,6 +52,7 @@ func Run(env *cli.Env) int {
 	}
 	o := &comps[0]
 	quiet := o.Client.Quiet > 0
+	env.Quiet = quiet
 	submit.Listing(env, o)
 	if o.Job.Name == "" && !o.Job.Given["job-name"] {
 		o.Job.Name = "interactive"

@@ -247,6 +247,7 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, cluste
 		ids = ids[:1]
 	}
 	switch {
+	case o.Parsable && o.Quiet > 0 && reply.Run == "": // quiet is stronger
 	case o.Parsable && reply.Run != "":
 		fmt.Fprintln(env.Stdout, reply.Run)
 		for i, id := range ids {

@@ -90,6 +90,7 @@ func start(env *cli.Env, s *run) int {
 		o.Job.Name = programName(argv)
 	}
 	s.env, s.o, s.argv, s.quiet = env, o, argv, o.Client.Quiet > 0
+	env.Quiet = s.quiet
 	for i := range comps {
 		if err := s.findDisplay(&comps[i].Job, inside != 0); err != nil {
 			env.Errorf("%v", err)

@@ -45,6 +45,8 @@ type Env struct {
 	Ctx context.Context
 	// Via is through what the command is called when no shell calls it; nil: one does.
 	Via *Via
+	// Quiet keeps Infof from printing, as -Q of the commands that submit asks for.
+	Quiet bool
 
 	vars map[string]string
 }
@@ -95,8 +97,11 @@ func (e *Env) Warnf(format string, args ...any) {
 	fmt.Fprintf(e.Stderr, "%s: warning: %s\n", e.Name, fmt.Sprintf(format, args...))
 }
 
-// Infof prints one line "NAME: ..." on stderr.
+// Infof prints one line "NAME: ..." on stderr, unless the call is to be quiet.
 func (e *Env) Infof(format string, args ...any) {
+	if e.Quiet {
+		return
+	}
 	fmt.Fprintf(e.Stderr, "%s: %s\n", e.Name, fmt.Sprintf(format, args...))
 }
 

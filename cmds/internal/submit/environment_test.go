@@ -52,3 +52,20 @@ func TestStepsGetWhatIsExported(t *testing.T) {
 		}
 	}
 }
+
+// A login's PATH has the directory of the commands once, in front where it lacks it, and
+// only where there are commands.
+func TestLoginFindsTheCommands(t *testing.T) {
+	dir, empty := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "srun"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ dir, path, want string }{
+		{dir, "/usr/bin:/bin", dir + ":/usr/bin:/bin"}, {dir, "/usr/bin:" + dir, "/usr/bin:" + dir}, {empty, "/usr/bin", "/usr/bin"},
+	} {
+		vars := []string{"HOME=/", "PATH=" + c.path}
+		if withCommands(vars, c.dir); vars[1] != "PATH="+c.want {
+			t.Errorf("%s with %s: %s, want %s", c.path, c.dir, vars[1], c.want)
+		}
+	}
+}

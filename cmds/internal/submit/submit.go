@@ -135,7 +135,8 @@ func WorkDir(env *cli.Env, given string) string {
 // everything (the default, and ALL), nothing but what describes the login
 // (NONE, NIL), or the variables named, with new values where they are given.
 func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
-	if o.ExportFile != "" {
+	none := strings.EqualFold(o.Export, "NONE") || strings.EqualFold(o.Export, "NIL")
+	if o.Given["export-file"] && !none {
 		vars, err := fromFile(env, o.ExportFile)
 		if err == nil && o.Given["export"] && !strings.EqualFold(o.Export, "ALL") {
 			vars = Merge(login(env), vars)
@@ -164,7 +165,7 @@ func fromFile(env *cli.Env, name string) ([]string, error) {
 	f := os.NewFile(uintptr(fd), name)
 	if err != nil {
 		f, err = os.Open(name)
-	} else if f == nil {
+	} else if _, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || f == nil {
 		err = fmt.Errorf("descriptor %d is not open", fd)
 	}
 	if err != nil {
@@ -282,6 +283,29 @@ const loginFor = 8 * time.Second
 // login is the environment a login would give the caller: what their login shell has once it has
 // read their profile, or the little that is known of every login where the shell does not say.
 func login(env *cli.Env) []string {
+	vars := loginShell(env)
+	if self, err := os.Executable(); err == nil {
+		withCommands(vars, filepath.Dir(self))
+	}
+	return vars
+}
+
+// withCommands puts the directory of this cluster's commands in front of a login's PATH
+// that lacks it: a job is to find the commands it was submitted with, also where they
+// are not installed in a place of the system.
+func withCommands(vars []string, dir string) {
+	if info, err := os.Stat(filepath.Join(dir, "srun")); err != nil || info.IsDir() {
+		return
+	}
+	for i, kv := range vars {
+		if path, ok := strings.CutPrefix(kv, "PATH="); ok && !slices.Contains(filepath.SplitList(path), dir) {
+			vars[i] = "PATH=" + dir + string(filepath.ListSeparator) + path
+		}
+	}
+}
+
+// loginShell is what a login shell of the caller sets.
+func loginShell(env *cli.Env) []string {
 	out := []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
 	u, err := env.User()
 	if err != nil {
