@@ -135,9 +135,9 @@ func StepEnv(j *Job, s *Step, opts *slurm.JobOptions, cfg *Config) []string {
 	if opts == nil {
 		opts = &slurm.JobOptions{}
 	}
-	if opts.JobID != "" {
+	if opts.JobID != "" || opts.MemPerNode > 0 || opts.MemPerCPU > 0 {
 		distribution(&e, s.Distribution)
-	} else { // srun's own job: as in Slurm it tells what was asked for, and not what came of it
+	} else { // srun's own job: as in Slurm it tells what was asked for, and, but with an amount of memory, not what came of it
 		distribution(&e, opts.Distribution)
 	}
 	cpt := opts.CPUsPerTask
