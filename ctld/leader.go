@@ -248,6 +248,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 		cmds = append(cmds, overTime(st, now)...)
 		cmds = append(cmds, graceOver(st, now)...)
 		cmds = append(cmds, s.lostNodes(st, now)...)
+		cmds = append(cmds, s.stepBook.settled(st.Job)...)
 		cmds = append(cmds, usageReset(st, now)...)
 		cmds = append(cmds, quotaMonth(st, now)...)
 		cmds = append(cmds, turnReservations(st, now)...)

@@ -109,11 +109,45 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 	}
 	p.failed = p.failed || d.Error != ""
 	p.usage = p.usage.Plus(usage)
+	if !p.over(live, has) {
+		return nil
+	}
+	return []state.Command{b.end(key, p)}
+}
+
+// over reports whether all nodes of a step have reported, but those that its job gave
+// back.
+func (p *stepProgress) over(live *sched.Step, has []sched.NodeName) bool {
 	for _, n := range live.Nodes {
 		if !p.done[n.Node] && slices.Contains(has, n.Node) {
-			return nil
+			return false
 		}
 	}
+	return true
+}
+
+// settled ends the steps that nothing is left of but what was on nodes their jobs gave
+// back, whose agents may never say so.
+func (b *stepBook) settled(find func(slurm.JobID) *sched.Job) []state.Command {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var cmds []state.Command
+	for key, p := range b.steps {
+		j := find(key.job)
+		if j == nil || j.Resize == nil || j.Restarts != p.restarts || j.HasEnded() {
+			continue
+		}
+		for _, live := range j.Steps {
+			if live.ID == key.step && p.over(live, j.Nodes()) {
+				cmds = append(cmds, b.end(key, p))
+			}
+		}
+	}
+	return cmds
+}
+
+// end is the command that ends a step as its nodes reported, which is forgotten with it.
+func (b *stepBook) end(key stepKey, p *stepProgress) state.Command {
 	delete(b.steps, key)
 	st, _ := endState(p.worst, p.oom)
 	switch {
@@ -128,7 +162,7 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 	if st == slurm.JobCancelled {
 		killer = p.killedBy
 	}
-	return []state.Command{state.EndStep{Job: key.job, Restarts: d.Restarts, Step: key.step, State: st, Exit: memoryExit(p.worst, p.oom), Usage: p.usage, KilledBy: killer}}
+	return state.EndStep{Job: key.job, Restarts: p.restarts, Step: key.step, State: st, Exit: memoryExit(p.worst, p.oom), Usage: p.usage, KilledBy: killer}
 }
 
 // worse orders exit codes as a step's own is chosen: the highest code, a
