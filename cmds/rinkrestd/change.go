@@ -177,7 +177,7 @@ func (q *request) signalArgs(signal, flags string) (args []string, err error) {
 	}
 	for flag := range strings.SplitSeq(strings.ToUpper(flags), ",") {
 		switch strings.TrimPrefix(flag, "KILL_") {
-		case "", "NO_SIBS", "FED_REQUEUE", "OOM", "ARRAY_TASK", "ARRAYS", "STEPS_ONLY", "JOB_BATCH", "VERBOSE", "NO_CRON":
+		case "", "NO_SIBS", "FED_REQUEUE", "ARRAY_TASK", "VERBOSE": // of federations, and what is so anyway
 		case "BATCH_JOB":
 			args = append(args, "--batch")
 		case "FULL_JOB":
@@ -344,13 +344,18 @@ func (q *request) changePartitions() {
 			q.failed(slurm.ErrnoInvalidPartition)
 			return
 		}
-		list, more, err := wordsOf(flat(p, map[string]map[string]string{
+		plain, err := flat(p, map[string]map[string]string{
 			"nodes":    {"configured": "Nodes", "allowed_allocation": "AllocNodes"},
 			"accounts": {"allowed": "AllowAccounts", "deny": "DenyAccounts"}, "groups": {"allowed": "AllowGroups"}, "qos": {"allowed": "AllowQos", "deny": "DenyQos", "assigned": "QOS"},
 			"maximums": {"nodes": "MaxNodes", "time": "MaxTime", "cpus_per_node": "MaxCPUsPerNode", "cpus_per_socket": "MaxCPUsPerSocket", "over_time_limit": "OverTimeLimit"},
 			"minimums": {"nodes": "MinNodes"}, "defaults": {"time": "DefaultTime", "memory_per_cpu": "DefMemPerCPU"},
 			"priority": {"job_factor": "PriorityJobFactor", "tier": "PriorityTier"}, "partition": {"state": "State"},
-		}), partitionWords, "name", "cluster")
+		})
+		if err != nil {
+			q.unread(&badField{where, err})
+			return
+		}
+		list, more, err := wordsOf(plain, partitionWords, "name", "cluster")
 		if err != nil {
 			q.unread(&badField{where, err})
 			return
@@ -369,7 +374,7 @@ func (q *request) changePartitions() {
 }
 
 // flat takes what lies in an object's objects out of them, under scontrol's words.
-func flat(in map[string]any, inner map[string]map[string]string) map[string]any {
+func flat(in map[string]any, inner map[string]map[string]string) (map[string]any, error) {
 	out := map[string]any{}
 	for name, v := range in {
 		object, is := v.(map[string]any)
@@ -379,16 +384,21 @@ func flat(in map[string]any, inner map[string]map[string]string) map[string]any 
 			continue
 		}
 		for key, one := range object {
-			if to := names[key]; to != "" {
-				if text, err := readText(one); err == nil && text != "" {
-					out["="+to] = text
-				}
-			} else {
+			to := names[key]
+			if to == "" {
 				out[name+"/"+key] = one
+				continue
+			}
+			text, err := readText(one)
+			if err != nil {
+				return nil, &badField{name + "/" + key, err}
+			}
+			if text != "" {
+				out["="+to] = text
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // resvWords are what may be said of a reservation.

@@ -41,6 +41,7 @@ func TestOptionsOf(t *testing.T) {
 			"--cpus-per-gpu=3 --mem-per-gpu=1000M --gpus=4 --gres=gpu:a100:2 --gpus-per-socket=1"},
 		{`{"mail_type": ["END", "FAIL"], "required_nodes": ["n1", "n2"], "open_mode": ["APPEND"]}`, "--mail-type=END,FAIL --open-mode=append --nodelist=n1,n2"},
 		{`{"kill_warning_signal": "USR1", "kill_warning_delay": {"set": true, "number": 60}, "kill_warning_flags": ["BATCH_JOB"]}`, "--signal=B:USR1@60"},
+		{`{"kill_warning_signal": 10, "kill_warning_flags": ["RESERVATION_OVERLAP"]}`, "--signal=R:10"},
 		{`{"required_switches": 1, "wait_for_switch": 90}`, "--switches=1@0:90"},
 		{`{"minimum_cpus": 8, "cpus_per_task": 2}`, "--cpus-per-task=2 --ntasks=4"},
 		{`{"environment": ["A=1"], "argv": ["x"], "script": "#!"}`, ""},
@@ -53,6 +54,7 @@ func TestOptionsOf(t *testing.T) {
 	for _, c := range []struct{ job, where string }{
 		{`{"tasks": "many"}`, "#/tasks"}, {`{"tasks": true}`, "#/tasks"}, {`{"name": {"a": 1}, "nodes": [["x"]]}`, "#/nodes"}, {`{"crontab": {"a": 1}}`, "#/crontab"},
 		{`{"memory_per_tres": "gres/license:2"}`, "#/memory_per_tres"}, {`{"comment": "a\u0000b"}`, "#/comment"},
+		{`{"kill_warning_signal": 10, "kill_warning_flags": ["OOM"]}`, "#/kill_warning_signal"},
 	} {
 		_, _, err := optionsOf(decode(t, c.job), "#")
 		if err == nil || !strings.HasPrefix(err.Error(), c.where+": ") {

@@ -191,7 +191,7 @@ var accounted = []param{
 	{"start_time", "--starttime", "that were there after then"}, {"state", "--state", "in these states"}, {"step", "--jobs", "these jobs and steps"},
 	{"timelimit_max", "--timelimit-max", "with a limit of at most so many minutes"}, {"timelimit_min", "--timelimit-min", "with a limit of at least so many minutes"},
 	{"users", "--user", "of these users"}, {"wckey", "--wckeys", "of these wckeys"},
-	{"show_duplicates", "", "earlier runs too"}, {"skip_steps", "", "without their steps"}, {"submission_time", "", ""},
+	{"show_duplicates", "", "earlier runs too"}, {"skip_steps", "", "without their steps"},
 	{"usage_start", "--starttime", "the same as start_time"}, {"usage_end", "--endtime", "the same as end_time"},
 }
 

@@ -205,10 +205,14 @@ func warning(v any, job map[string]any) ([]string, error) {
 	}
 	prefix := ""
 	for word := range strings.SplitSeq(strings.ToUpper(to), ",") {
-		switch word {
+		switch strings.TrimPrefix(word, "KILL_") {
+		case "":
 		case "BATCH_JOB":
 			prefix += "B"
-		case "RESERVATION_OVERLAP", "CRON_JOBS", "FULL_JOB", "":
+		case "RESERVATION_OVERLAP":
+			prefix += "R"
+		default:
+			return nil, fmt.Errorf("kill_warning_flags: %q is not known", word)
 		}
 	}
 	if prefix != "" {
