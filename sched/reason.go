@@ -171,17 +171,20 @@ func (c *cycle) claimedOf(a *ask, p *part) []NodeName {
 // spokenFor reports whether the nodes of the partition that are in service and
 // that no job before it is in line for could not hold a request even if they were idle.
 func (c *cycle) spokenFor(a *ask, p *part) bool {
-	open, claimed := 0, 0
+	open, claimed := false, false
 	for _, pos := range p.where {
 		switch {
 		case !c.rooms[pos].open:
 		case c.claimed != nil && c.claimed[pos]:
-			claimed++
+			claimed = true
 		default:
-			open++
+			open = true
+		}
+		if open && (claimed || c.claimed == nil) {
+			break
 		}
 	}
-	return open == 0 || claimed > 0 && !c.couldRunOn(a, p, nil, c.claimed)
+	return !open || claimed && !c.couldRunOn(a, p, nil, c.claimed)
 }
 
 // unavailable says whether a request cannot be met because nodes are out of
